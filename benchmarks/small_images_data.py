@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from skconv.data.catalog import get_entry
+from skconv.data.catalog.lookup import get_entry
 from skconv.data.dataset import Dataset
-from skconv.data.named import list_locations
+from skconv.data.published.named import list_locations
 from skconv.data.spec import DataSpec
 from skconv.data.splitting import merge_validation
 

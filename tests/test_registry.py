@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from skconv.data.catalog import DATASETS
+from skconv.data.catalog.lookup import DATASETS
 from skconv.data.spec import FORMATS
 from skconv.exceptions import SkconvError, UnknownNameError
 from skconv.images.spec import PREPROCESSING

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from skconv.commands.tune import tune as tune
     from skconv.competitions.making import make_competition as make_competition
     from skconv.competitions.submissions import check_competition as check_competition
-    from skconv.data.catalog import list_datasets as list_datasets
+    from skconv.data.catalog.lookup import list_datasets as list_datasets
     from skconv.data.dataset import Dataset as Dataset
-    from skconv.data.image_tables import load_images as load_images
+    from skconv.data.tables.image_tables import load_images as load_images
     from skconv.data.loading import load_dataset as load_dataset
     from skconv.digits.preprocess.normalization import normalize_digit as normalize_digit
     from skconv.estimators import CNNClassifier as CNNClassifier, KFoldEnsembleClassifier as KFoldEnsembleClassifier
@@ -74,11 +74,11 @@ _MODULES = {
     "explain": "skconv.commands.explain",
     "export": "skconv.commands.export",
     "init_service": "skconv.commands.init_service",
-    "list_datasets": "skconv.data.catalog",
+    "list_datasets": "skconv.data.catalog.lookup",
     "list_networks": "skconv.networks",
     "list_recipes": "skconv.recipes",
     "load_dataset": "skconv.data.loading",
-    "load_images": "skconv.data.image_tables",
+    "load_images": "skconv.data.tables.image_tables",
     "load_recipe": "skconv.recipes",
     "make_competition": "skconv.competitions.making",
     "normalize_digit": "skconv.digits.preprocess.normalization",

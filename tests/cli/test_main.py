@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 import pytest
 
 from skconv.cli.main import main
-from skconv.data.catalog import summarize_names
+from skconv.data.catalog.lookup import summarize_names
 
 
 def run(*arguments, stdout=subprocess.PIPE):

@@ -16,10 +16,10 @@ from skconv.competitions.making import (
     make_competition,
     write_competition,
 )
-from skconv.data.catalog import get_entry
+from skconv.data.catalog.lookup import get_entry
 from skconv.data.dataset import SubmissionForm
 from skconv.data.loading import load_dataset
-from skconv.data.named import load_entry
+from skconv.data.published.named import load_entry
 from skconv.exceptions import DataError, OutputError, UnknownNameError
 
 

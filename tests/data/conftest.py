@@ -1,4 +1,4 @@
-"""A local web server, listed images, and fixtures shared with the tests of competitions."""
+"""A local web server, and fixtures shared with the tests of competitions."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -7,8 +7,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from ..data_fixtures import cache, digits, make_competition, samples  # noqa: F401
-from .listed_images import flat  # noqa: F401
-from .published_files import cifar10  # noqa: F401
 
 Response = Callable[[BaseHTTPRequestHandler], None]
 

@@ -15,7 +15,7 @@ from skconv.cli.options import DATA_HOME
 from skconv.progress import is_terminal
 
 if TYPE_CHECKING:
-    from skconv.data.catalog import CatalogEntry
+    from skconv.data.catalog.lookup import CatalogEntry
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def data(
         from skconv.competitions.submissions import check_competition
 
         return check_competition(check, name, data_home=data_home, progress=is_terminal())
-    from skconv.data.catalog import get_entry, list_collection, list_datasets
+    from skconv.data.catalog.lookup import get_entry, list_collection, list_datasets
 
     def describe(each: str) -> Output:
         return _describe_data(get_entry(each), data_home)
@@ -126,7 +126,7 @@ def data(
 
 def _list_data(records: Sequence[dict[str, Any]]) -> str:
     """Return a line per data set, and a line per collection of data sets."""
-    from skconv.data.catalog import list_collection, summarize_names
+    from skconv.data.catalog.lookup import list_collection, summarize_names
 
     titles = {record["name"]: record["title"] for record in records}
     names = summarize_names(titles)
@@ -159,7 +159,7 @@ def _describe_data(entry: CatalogEntry, data_home: Path | None) -> Output:
 
 def _locate(entry: CatalogEntry, data_home: Path | None) -> dict[str, str]:
     """Return the location of the data, or the folders searched and the source to fetch it from."""
-    from skconv.data.named import list_locations
+    from skconv.data.published.named import list_locations
 
     if entry.form == "scikit-learn":
         return {"found in": "scikit-learn"}

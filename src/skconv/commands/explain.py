@@ -184,7 +184,7 @@ def explain(
 
 def _find_source(classifier: OnnxClassifier) -> str:
     """Return the stored source of the training data, or its name if that is a known data set."""
-    from skconv.data.catalog import get_entry, list_datasets
+    from skconv.data.catalog.lookup import get_entry, list_datasets
 
     data = classifier.config.data
     known = {get_entry(name).path_name: name for name in list_datasets()}

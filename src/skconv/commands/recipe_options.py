@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from skconv.data.catalog import get_entry, list_datasets
+from skconv.data.catalog.lookup import get_entry, list_datasets
 from skconv.distributed.process_group import is_distributed
 from skconv.exceptions import ParameterError, SkconvError
 

@@ -23,10 +23,10 @@ from skconv.competitions.folder import (
     is_competition,
     load_folder,
 )
-from skconv.data.catalog import DATASETS, BuiltDataset, CatalogEntry, get_entry
+from skconv.data.catalog.lookup import DATASETS, BuiltDataset, CatalogEntry, get_entry
 from skconv.data.content import CACHE_REMEDY, cache_folder
 from skconv.data.dataset import Dataset, Splits
-from skconv.data.named import list_locations, read_named
+from skconv.data.published.named import list_locations, read_named
 from skconv.exceptions import DataError, OutputError, UnknownNameError
 from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import show_progress

@@ -19,10 +19,10 @@ from skconv.competitions.folder import (
     read_submission,
 )
 from skconv.competitions.making import list_competitions, open_competition
-from skconv.data.catalog import get_entry
+from skconv.data.catalog.lookup import get_entry
 from skconv.data.dataset import SubmissionForm
 from skconv.data.formats import is_table, read_pixel_rows
-from skconv.data.image_tables import lists_images
+from skconv.data.tables.image_tables import lists_images
 from skconv.data.inputs import ConversionNotes
 from skconv.data.spec import DataSpec
 from skconv.exceptions import DataError, list_some

@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 import numpy as np
 
-from skconv.data.catalog import IDX_NAMES
+from skconv.data.catalog.lookup import IDX_NAMES
 from skconv.data.content import MAX_DEFLATE_RATIO, check_sha256, find_file, is_compressed, open_content
 from skconv.data.dataset import Splits
 from skconv.data.emnist import SPLIT_WORDS, correct_emnist, name_set, split_words

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from skconv.data.dataset import Dataset
 from skconv.data.spec import DataOptions, DataSpec
-from skconv.data.tables import is_frame
+from skconv.data.tables.text import is_frame
 from skconv.exceptions import ParameterError
 from skconv.signature import expand_options
 

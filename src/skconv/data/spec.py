@@ -12,14 +12,14 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from skconv.data.catalog import explain_name, get_entry, list_datasets, summarize_names
+from skconv.data.catalog.lookup import explain_name, get_entry, list_datasets, summarize_names
 from skconv.data.class_names import note_class_names
 from skconv.data.content import cache_folder, is_table_name
 from skconv.data.conversion import split_size, warn_if_equal
 from skconv.data.dataset import Dataset
 from skconv.data.label_pattern import compile_pattern
-from skconv.data.named import load_entry
-from skconv.data.openml import fetch_openml_images
+from skconv.data.published.named import load_entry
+from skconv.data.published.openml import fetch_openml_images
 from skconv.data.other_files import describe_other
 from skconv.data.splitting import drop_classes, hold_out_test, resplit
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError

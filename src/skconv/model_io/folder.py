@@ -139,7 +139,7 @@ def _find_bundled(path: str | os.PathLike[str]) -> list[Path]:
 
 def _not_found(path: str | os.PathLike[str], location: Path, usage: str) -> SourceNotFoundError:
     """Return the error for a path that does not exist."""
-    from skconv.data.catalog import list_datasets
+    from skconv.data.catalog.lookup import list_datasets
 
     if path in list_datasets():
         return SourceNotFoundError(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skconv import load_dataset
-from skconv.data.catalog import get_entry
+from skconv.data.catalog.lookup import get_entry
 from skconv.data.dataset import Splits
 from skconv.digits.synthetic import dataset as synthetic_dataset
 from skconv.exceptions import SourceNotFoundError

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import PIL
 
-from skconv.data.catalog import DATASETS, DIGIT_NAMES, BuiltDataset, CatalogEntry, get_entry
+from skconv.data.catalog.lookup import DATASETS, DIGIT_NAMES, BuiltDataset, CatalogEntry, get_entry
 from skconv.data.content import cache_folder
 from skconv.data.dataset import Dataset, Splits
-from skconv.data.named import read_named
+from skconv.data.published.named import read_named
 from skconv.digits import BACKGROUND_LABEL
 from skconv.digits.preprocess.normalization import normalize_digit, normalize_strokes
 from skconv.digits.synthetic.background_class import make_background, normalize_clothing

@@ -1,0 +1,1 @@
+"""Reader of folders of images: class folders, splits, copies."""

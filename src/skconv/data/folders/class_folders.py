@@ -1,0 +1,80 @@
+"""Reader of image folders with one folder per class."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from skconv.data.dataset import Splits
+from skconv.data.folders.layout import SPLITS, FileSplit, find_layout
+from skconv.data.folders.table_files import check_tables
+from skconv.data.image_files import DecodedImages, decode_files
+from skconv.data.spec import DataSpec
+from skconv.data.splitting import choose_classes, hash_images
+from skconv.exceptions import DataError
+
+
+def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
+    """Read a folder with one folder per class, or with folders of splits that contain class folders.
+
+    Classes and splits are found by `find_layout`, whose notes are printed as warnings, and the images are read by
+    `decode_files`. Raise `DataError` for fewer than two classes, or images that cannot be read.
+    """
+    layout = find_layout(spec.path, spec.exclude, spec.class_level, spec.label_pattern)
+    for note in layout.notes:
+        warnings.warn(note, stacklevel=2)
+    used = [split for split in layout.splits.values() if split.files]
+    check_tables(
+        layout.tables,
+        [file for split in used for file in split.files],
+        [label for split in used for label in split.labels],
+        spec.path,
+    )
+    training = layout.splits["train"]
+    elsewhere = {label for name in SPLITS[1:] if name in layout.splits for label in layout.splits[name].labels}
+    drop = [name for name in spec.drop_class or () if name in training.labels or name not in elsewhere]
+    unknown = sorted(elsewhere - set(training.labels) - set(spec.drop_class or ()))
+    if unknown:
+        raise DataError(
+            f"{spec.path}: the class '{unknown[0]}' has validation or test images, but no training images. Add "
+            f"training images, or pass --drop-class '{unknown[0]}' to leave it out."
+        )
+    chosen = choose_classes(str(spec.path), training.labels, drop, spec.min_class_size)
+    dropped = set(training.labels) - chosen | set(spec.drop_class or ())
+    splits = [layout.splits.get(name, FileSplit()).without(dropped) for name in SPLITS]
+    files = [file for split in splits for file in split.files]
+    decoded = decode_files(files, spec, progress=progress)
+    labels = [label for split in splits for label in split.labels]
+    ends = np.searchsorted(decoded.positions, np.cumsum([0, *(len(split.files) for split in splits)])).tolist()
+    train, valid, test = (_take(decoded, labels, slice(*each)) for each in pairwise(ends))
+    if train[0] is None:
+        raise DataError(f"None of the training images in {spec.path} can be read. Save or download them again.")
+    found = Splits(*train, *test, *valid, [files[position] for position in decoded.positions])
+    _note_copies(found)
+    return found
+
+
+def _take(decoded: DecodedImages, labels: Sequence[str], part: slice) -> tuple[Any, Any]:
+    """Return images and labels of a split; None and None if it is empty."""
+    if part.start == part.stop:
+        return None, None
+    return decoded.images[part], [labels[position] for position in decoded.positions[part]]
+
+
+def _note_copies(splits: Splits) -> None:
+    """Warn about images of the validation and test split that are also training images."""
+    splits_by_name = {"validation": splits.valid_images, "test": splits.test_images}
+    held_out = {name: images for name, images in splits_by_name.items() if images is not None}
+    known = set(hash_images(splits.train_images)) if held_out else set()
+    for name, images in held_out.items():
+        copies = sum(digest in known for digest in hash_images(images))
+        if copies:
+            warnings.warn(
+                f"The training images contain {copies:,} of the {len(images):,} {name} images, so the {name} accuracy "
+                "is too high. List the copies with 'skconv audit', and remove them from one of the splits.",
+                stacklevel=3,
+            )

@@ -1,0 +1,1 @@
+"""Named data sets: download, and readers of their published files."""
