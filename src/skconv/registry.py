@@ -46,6 +46,7 @@ MODULES: dict[str, dict[str, str]] = {
         "csv": "skconv.data.formats",
         "csv-pair": "skconv.data.formats",
         "idx": "skconv.data.formats",
+        "npy": "skconv.data.formats",
         "npz": "skconv.data.formats",
     },
     "recipes": {
