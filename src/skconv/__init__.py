@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from skconv.competitions.submissions import check_competition as check_competition
     from skconv.data.catalog.lookup import list_datasets as list_datasets
     from skconv.data.dataset import Dataset as Dataset
-    from skconv.data.tables.image_tables import load_images as load_images
     from skconv.data.loading import load_dataset as load_dataset
+    from skconv.data.tables.image_tables import load_images as load_images
     from skconv.digits.preprocess.normalization import normalize_digit as normalize_digit
     from skconv.estimators import CNNClassifier as CNNClassifier, KFoldEnsembleClassifier as KFoldEnsembleClassifier
     from skconv.exceptions import (

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from skconv.competitions import making as competitions
-from skconv.data.published import named
 from skconv.data.catalog.lookup import get_entry
 from skconv.data.dataset import Splits
+from skconv.data.published import named
 from skconv.data.published.named import read_named
 from skconv.digits.synthetic import dataset as digits_with_background
 from skconv.registry import MODELS, RECIPES

@@ -13,17 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from skconv.data.catalog.lookup import CatalogEntry, get_entry
-from skconv.data.tables.columns import find_names
 from skconv.data.content import open_table
 from skconv.data.conversion import shape_rows
 from skconv.data.dataset import Dataset, Splits, SubmissionForm
 from skconv.data.folder_tree import count_image_folders, walk_files
 from skconv.data.image_files import read_images
+from skconv.data.labels import sort_names
+from skconv.data.spec import FORMATS, DataSpec, Format
+from skconv.data.tables.columns import find_names
 from skconv.data.tables.image_matching import ImageIndex, check_found, index_near, match_images
 from skconv.data.tables.image_tables import Listing, list_labelled_files, lists_images
-from skconv.data.labels import sort_names
 from skconv.data.tables.pixel_csv import read_csv_labels, read_pixel_csv
-from skconv.data.spec import FORMATS, DataSpec, Format
 from skconv.data.tables.text import read_table
 from skconv.exceptions import DataError, SourceNotFoundError, list_some
 from skconv.images.spec import ImageSpec

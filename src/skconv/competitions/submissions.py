@@ -22,9 +22,9 @@ from skconv.competitions.making import list_competitions, open_competition
 from skconv.data.catalog.lookup import get_entry
 from skconv.data.dataset import SubmissionForm
 from skconv.data.formats import is_table, read_pixel_rows
-from skconv.data.tables.image_tables import lists_images
 from skconv.data.inputs import ConversionNotes
 from skconv.data.spec import DataSpec
+from skconv.data.tables.image_tables import lists_images
 from skconv.exceptions import DataError, list_some
 from skconv.files import atomic_write
 from skconv.images.spec import ImageSpec

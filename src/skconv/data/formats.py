@@ -13,12 +13,14 @@ import numpy as np
 
 from skconv.data.content import is_table_name
 from skconv.data.conversion import shape_rows
-from skconv.data.tables.csv_arrays import find_csv_images, has_csv_pair, read_csv_pairs
 from skconv.data.dataset import Dataset, Splits
 from skconv.data.emnist import correct_emnist, parse_table_name
 from skconv.data.folders.class_folders import read_class_folders
 from skconv.data.idx_files import has_idx_files, read_idx_folder
 from skconv.data.image_files import read_images
+from skconv.data.npz_files import has_npy_pair, read_npz, read_npz_images
+from skconv.data.spec import FORMATS, DataSpec, Format
+from skconv.data.tables.csv_arrays import find_csv_images, has_csv_pair, read_csv_pairs
 from skconv.data.tables.image_tables import (
     list_named_files,
     lists_images,
@@ -26,9 +28,7 @@ from skconv.data.tables.image_tables import (
     read_labelled_frame,
     split_rows,
 )
-from skconv.data.npz_files import has_npy_pair, read_npz, read_npz_images
 from skconv.data.tables.pixel_csv import read_pixel_csv
-from skconv.data.spec import FORMATS, DataSpec, Format
 from skconv.images.spec import ImageSpec
 
 

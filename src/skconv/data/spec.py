@@ -18,9 +18,9 @@ from skconv.data.content import cache_folder, is_table_name
 from skconv.data.conversion import split_size, warn_if_equal
 from skconv.data.dataset import Dataset
 from skconv.data.label_pattern import compile_pattern
+from skconv.data.other_files import describe_other
 from skconv.data.published.named import load_entry
 from skconv.data.published.openml import fetch_openml_images
-from skconv.data.other_files import describe_other
 from skconv.data.splitting import drop_classes, hold_out_test, resplit
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
 from skconv.files import escape_undecodable, expand_home, find_similar_path

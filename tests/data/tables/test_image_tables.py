@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skconv.data.tables.image_tables import load_images, read_labelled_files
 from skconv.data.loading import load_dataset
 from skconv.data.spec import DataSpec
+from skconv.data.tables.image_tables import load_images, read_labelled_files
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
 
 from .listed_images import KINDS, NAMES, ROWS, N, check_labels, write_rows

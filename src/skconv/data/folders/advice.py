@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from skconv.data.folders.table_files import find_pixel_table, find_table
 from skconv.data.folder_tree import ImageFolder, OtherFiles, list_training, quote_names
+from skconv.data.folders.table_files import find_pixel_table, find_table
 from skconv.data.label_pattern import suggest_pattern
 from skconv.data.other_files import describe_other
 from skconv.exceptions import DataError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from skconv.data.folders.copies import find_versions
 from skconv.data.folder_tree import ImageFolder, quote_names
+from skconv.data.folders.copies import find_versions
 from skconv.data.split_names import SPLITS, TRAIN, split_name
 from skconv.exceptions import DataError
 

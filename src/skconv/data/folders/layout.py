@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skconv.data.folders.class_level import find_class_folders
-from skconv.data.folders.advice import suggest_source, too_few_classes
-from skconv.data.folders.copies import check_classes, is_copy, split_copies
-from skconv.data.folders.table_files import find_table
 from skconv.data.folder_tree import ImageFolder, OtherFiles, descend, quote_names, read_tree
+from skconv.data.folders.advice import suggest_source, too_few_classes
+from skconv.data.folders.class_level import find_class_folders
+from skconv.data.folders.copies import check_classes, is_copy, split_copies
+from skconv.data.folders.masks import check_masks
+from skconv.data.folders.table_files import find_table
 from skconv.data.label_pattern import find_labels
 from skconv.data.labels import normalize_text, sort_names
-from skconv.data.folders.masks import check_masks
 from skconv.data.split_names import SPLITS, TEST, TRAIN, VALID, split_name, strip_fillers
 from skconv.exceptions import DataError, list_some
 from skconv.files import escape_undecodable

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
+from skconv.data.labels import is_number
+from skconv.data.split_names import TRAIN, split_name
 from skconv.data.tables.columns import detect_header, find_names, is_label_header
 from skconv.data.tables.image_matching import ImageIndex
-from skconv.data.labels import is_number
 from skconv.data.tables.pixel_layout import split_pixels
-from skconv.data.split_names import TRAIN, split_name
 from skconv.data.tables.text import Table, open_lines, parse_line, read_cells
 from skconv.exceptions import DataError
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from skconv.data.published.archives import iterate_members
 from skconv.data.catalog.entry import CatalogEntry
 from skconv.data.dataset import Splits
 from skconv.data.idx_files import decode_idx
 from skconv.data.memory import allocate_images
+from skconv.data.published.archives import iterate_members
 from skconv.exceptions import DataError
 
 _SIDE = 32  # pixels of CIFAR and SVHN

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from skconv.data.published.archives import list_members
-from skconv.data.published.array_archives import list_cifar, list_emnist, read_cifar, read_emnist, read_svhn
 from skconv.data.catalog.entry import CatalogEntry
 from skconv.data.content import find_file, open_content, verify_checksum, verify_content
 from skconv.data.dataset import Splits
 from skconv.data.idx_files import has_idx_files, read_idx_folder
-from skconv.data.published.image_archives import has_class_members, has_gtsrb_labels, read_class_members, read_gtsrb
 from skconv.data.npz_files import read_npz
+from skconv.data.published.archives import list_members
+from skconv.data.published.array_archives import list_cifar, list_emnist, read_cifar, read_emnist, read_svhn
+from skconv.data.published.image_archives import has_class_members, has_gtsrb_labels, read_class_members, read_gtsrb
 from skconv.exceptions import DataError
 
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")

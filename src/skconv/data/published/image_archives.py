@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skconv.data.published.archives import iterate_members, list_members
 from skconv.data.catalog.entry import CatalogEntry
 from skconv.data.dataset import Splits
 from skconv.data.decoded_cache import read_cached
 from skconv.data.memory import allocate_images
+from skconv.data.published.archives import iterate_members, list_members
 from skconv.data.split_names import SPLITS, TEST, TRAIN, VALID, split_name
 from skconv.exceptions import DataError, list_some
 from skconv.images.formats import has_image_suffix

@@ -16,9 +16,9 @@ import numpy as np
 from skconv.data.catalog.lookup import DATASETS, CatalogEntry, CatalogFile
 from skconv.data.content import CACHE_REMEDY, cache_folder, find_file, verify_checksum, verify_content
 from skconv.data.dataset import Dataset, Splits
+from skconv.data.published.files import find_copy, read_copy, read_published
 from skconv.data.published.image_archives import RESIZE
 from skconv.data.published.openml import fetch_usps
-from skconv.data.published.files import find_copy, read_copy, read_published
 from skconv.exceptions import DataError, DownloadError, OutputError, SourceNotFoundError
 from skconv.files import atomic_write, expand_home
 from skconv.progress import is_terminal

@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from skconv.data.tables.image_matching import ImageIndex
 from skconv.data.labels import is_number, to_number
+from skconv.data.tables.image_matching import ImageIndex
 from skconv.data.tables.text import Table, find_column
 from skconv.exceptions import DataError, list_some
 from skconv.images.formats import has_image_suffix

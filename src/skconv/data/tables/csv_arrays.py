@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from skconv.data.tables.columns import ROW_NUMBERS, are_binary, is_label_header, to_bit
 from skconv.data.content import is_table_name
 from skconv.data.conversion import shape_rows
 from skconv.data.dataset import Splits
 from skconv.data.labels import is_number
 from skconv.data.npz_files import parse_names
+from skconv.data.tables.columns import ROW_NUMBERS, are_binary, is_label_header, to_bit
 from skconv.data.tables.pixel_csv import read_pixel_csv
 from skconv.data.tables.pixel_layout import MIN_PIXELS
 from skconv.data.tables.text import Table, open_lines, parse_line, read_table

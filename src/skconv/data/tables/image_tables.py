@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skconv.data.tables.columns import detect_header, find_columns, find_names, has_boxes
 from skconv.data.dataset import Splits
 from skconv.data.folder_tree import walk_files
 from skconv.data.image_files import decode_files
+from skconv.data.labels import clean_labels
+from skconv.data.spec import DataSpec
+from skconv.data.tables.columns import detect_header, find_columns, find_names, has_boxes
 from skconv.data.tables.image_matching import (
     ImageIndex,
     check_found,
@@ -22,9 +24,7 @@ from skconv.data.tables.image_matching import (
     match_images,
     note_unlisted,
 )
-from skconv.data.labels import clean_labels
 from skconv.data.tables.pixel_layout import MIN_PIXELS, split_pixels
-from skconv.data.spec import DataSpec
 from skconv.data.tables.text import Table, find_column, open_lines, parse_line, read_frame, read_table
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
 from skconv.files import expand_home
