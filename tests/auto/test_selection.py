@@ -1,4 +1,4 @@
-"""Selection of a recipe: splits, ranking, changes, final recipe."""
+"""Selection of a recipe: ranking, changes, final recipe."""
 
 import time
 from dataclasses import replace
@@ -6,51 +6,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from skconv.auto import selection
+from skconv.auto import planning, selection
+from skconv.auto.planning import TimePlan
 from skconv.auto.selection import Search
-from skconv.auto.trials import Candidate, Trial, estimate_features, run_trial, split_validation
-from skconv.data.dataset import Dataset
+from skconv.auto.trials import Trial, estimate_features, run_trial, split_validation
 from skconv.evaluation.metrics import score_predictions
-from skconv.recipes import load_recipe
 from skconv.training.frozen_features import FeatureExtractor
 
 from .. import pretrained_network  # noqa: F401  # registers its network
-
-
-def make_dataset(n, sizes=(0.5, 0.5), **splits):
-    """Return images whose brightness is their class."""
-    rng = np.random.default_rng(0)
-    labels = np.repeat(np.arange(len(sizes)), [round(size * n) for size in sizes])
-    images = rng.integers(0, 60, (len(labels), 12, 12), np.uint8) + (80 * labels[:, None, None]).astype(np.uint8)
-    return Dataset("shades", images, labels, tuple(f"shade {k}" for k in range(len(sizes))), **splits)
-
-
-def make_candidate(dataset, name="fast", **training):
-    recipe = load_recipe("fast")
-    settings = {"max_epochs": 2, "batch_size": 32, **training}
-    recipe = replace(recipe, name=name, training=settings, network={"name": "fast"}, figures={})
-    return Candidate(name, recipe, dataset, dataset)
+from .candidates import make_candidate, make_dataset
 
 
 def make_search(seconds=200.0, *, flips=True):
-    deadline = time.monotonic() + seconds
-    return Search(deadline, reserve=1.0, seed=0, device="cpu", chooses_flips=flips, progress=False)
+    plan = TimePlan(time.monotonic() + seconds, reserve=1.0)
+    return Search(plan, seed=0, device="cpu", chooses_flips=flips, progress=False)
 
 
-@pytest.mark.parametrize(
-    ("n", "sizes", "seconds", "reason"),
-    [
-        (60, (0.5, 0.5), 60, "60 training images"),
-        (200, (0.98, 0.02), 60, "4 training images"),
-        (200, (0.5, 0.5), 3, "limit"),
-    ],
-)
-def test_first_candidate_is_used_if_a_comparison_is_impossible(n, sizes, seconds, reason):
-    candidates = [make_candidate(make_dataset(n, sizes)), make_candidate(make_dataset(n, sizes), "other")]
-    with pytest.warns(UserWarning, match=reason):
-        chosen = make_search(seconds).run(candidates)
+def test_first_candidate_is_used_if_a_comparison_is_impossible():
+    candidates = [make_candidate(make_dataset(60)), make_candidate(make_dataset(60), "other")]
+    with pytest.warns(UserWarning, match="60 training images"):
+        chosen = make_search(60).run(candidates)
     assert chosen.candidate.recipe.name == "fast" and not chosen.trials
-    assert float(chosen.candidate.recipe.training["time_limit"].removesuffix("s")) <= seconds
+    assert float(chosen.candidate.recipe.training["time_limit"].removesuffix("s")) <= 60
 
 
 def test_no_trial_above_chance_is_a_warning():
@@ -75,7 +52,7 @@ def test_classes_that_are_recognised_below_the_share_of_the_largest_are_above_ch
 def test_candidates_are_left_out_if_trials_take_too_long(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(selection.time, "monotonic", lambda: clock[0])
-    search = Search(100, reserve=1.0, seed=0, device="cpu", chooses_flips=False, progress=False)
+    search = Search(TimePlan(100, reserve=1.0), seed=0, device="cpu", chooses_flips=False, progress=False)
 
     def run_slowly(candidate, *_, **__):
         clock[0] += 60
@@ -117,30 +94,6 @@ def test_split_validation_limits_the_validation_images():
 def test_shortened_trial_tells_its_fraction():
     trial, _ = run_trial(make_candidate(make_dataset(2400), max_epochs=500), 1.5, seed=0, device="cpu", folds=0)
     assert 0 < trial.fraction < 1 and trial.n_epochs < 500 and "did not fit" in str(trial)
-
-
-@pytest.mark.parametrize(("features", "trial_seconds"), [(1.0, 19.9), (20.0, 28.0), (45.0, 49.75), (120.0, None)])
-def test_trial_of_a_pretrained_network_is_long_enough_for_its_features(monkeypatch, features, trial_seconds):
-    monkeypatch.setattr(selection, "estimate_features", lambda candidate, device: features)
-    dataset = make_dataset(2400)
-    candidates = [make_candidate(dataset), replace(make_candidate(dataset, "weights"), is_pretrained=True)]
-    search = make_search(200.0)
-    search._choose_splits(candidates)
-    if trial_seconds is None:
-        with pytest.warns(UserWarning, match=r"weights is left out: the features of 2,400 images take about 2 min"):
-            assert len(search._plan_trials(candidates)) == 1
-    else:
-        seconds = [seconds for _, seconds in search._plan_trials(candidates)]
-        assert seconds == pytest.approx([19.9, trial_seconds], abs=0.5)
-
-
-def test_the_pretrained_candidate_with_the_lowest_cost_remains(monkeypatch):
-    costs = {"a": 400.0, "b": 300.0}
-    monkeypatch.setattr(selection, "estimate_features", lambda candidate, device: costs[candidate.name])
-    candidates = [replace(make_candidate(make_dataset(2400), name), is_pretrained=True) for name in "ab"]
-    search = make_search(200.0)
-    with pytest.warns(UserWarning, match="candidate a is left out"):
-        assert [candidate.name for candidate, _ in search._plan_trials(candidates)] == ["b"]
 
 
 def test_features_are_estimated_from_the_time_of_some_images(monkeypatch):
@@ -204,7 +157,6 @@ def test_a_trial_decides_if_mirrored_images_are_recognised_less_well(fake_trials
     fake_trials(lambda candidate: with_flips if candidate.recipe.augmentation.get("flip") else 0.9)
     monkeypatch.setattr(selection, "compare_mirrored", lambda parts: (None, "less well"))
     search, candidate = make_search(), make_candidate(make_dataset(2400))
-    search.seconds = 1.0
     best, _ = search._try(replace(candidate, recipe=replace(candidate.recipe, augmentation={})), 1.0)
     best = search._choose_flips(best, None, {"name": "fast"})
     assert len(search.trials) == 2
@@ -218,21 +170,10 @@ def test_more_epochs_are_used_while_the_loss_decreases(fake_trials):
     assert [trial.n_epochs for trial in chosen.trials] == [8, 16, 4, 2]  # by log loss
 
 
-@pytest.mark.parametrize(("seconds", "tried"), [(10.0, True), (20.0, False)])
-def test_more_epochs_are_tried_as_long_as_the_final_training_fits(fake_trials, monkeypatch, seconds, tried):
-    fake_trials(lambda candidate: 0.9)
-    search, candidate = make_search(200.0), make_candidate(make_dataset(300))
-    search.folds = 3
-    best = replace(search._try(candidate, 10)[0], seconds=seconds)
-    monkeypatch.setattr(selection.time, "monotonic", lambda: search.start + 90)
-    search._choose_epochs(best)
-    assert (len(search.trials) == 2) is tried
-
-
 @pytest.mark.parametrize("is_pretrained", [False, True])
 def test_pretrained_networks_are_not_trained_as_an_ensemble(fake_trials, monkeypatch, is_pretrained):
     fake_trials(lambda candidate: 0.9)
-    monkeypatch.setattr(selection, "estimate_features", lambda candidate, device: 1.0)
+    monkeypatch.setattr(planning, "estimate_features", lambda candidate, device: 1.0)
     chosen = make_search(flips=False).run([replace(make_candidate(make_dataset(300)), is_pretrained=is_pretrained)])
     assert bool(chosen.candidate.recipe.ensemble) is not is_pretrained
 

@@ -11,42 +11,16 @@ from typing import Any
 import numpy as np
 
 from skconv.auto.mirroring import compare_mirrored, is_improved
-from skconv.auto.trials import (
-    MAX_CROSS_VALIDATED,
-    TRIAL_FOLDS,
-    Candidate,
-    Trial,
-    count_epochs,
-    estimate_features,
-    run_trial,
-    split_validation,
-)
+from skconv.auto.planning import FINAL_FOLDS, TimePlan
+from skconv.auto.trials import Candidate, Trial, count_epochs, run_trial, split_validation
 from skconv.progress import print_progress
-from skconv.text import format_count, format_duration, format_percent
+from skconv.text import format_duration, format_percent
 
-_MIN_COMPARED = 100  # training images; fewer cannot rank recipes
-_MIN_CLASS = 7  # images of the smallest class, for trials with a validation split
-# With a validation split: maximum share of the time for the trial of one candidate, and for those of all candidates.
-_FIRST_SHARE, _MAX_SHARE = 0.1, 0.2
-_SECOND_SHARE = 0.1  # share of the remaining time for the second trials of the two best
-_FIRST_SHARE_FEW, _MAX_SHARE_FEW = 0.2, 0.4  # the same for few images, whose final training takes little time
-_SECOND_SHARE_FEW = 0.3
-# Features of a pretrained network: maximum share of the time limit for all images, and for those of a trial.
-_MAX_FEATURES, _MAX_FEATURES_TRIAL = 0.25, 0.25
-_TRIAL_IMAGES = 5000  # images whose features rank a pretrained network well enough
-_TRIAL_PER_FEATURES, _HEAD_SECONDS = 1.25, 3.0  # time of a trial: factor of the time of its features, and the rest
-_SLOWER = 1.3  # time limit of a trial relative to its expected time
-_CHANGES_SHARE = 0.5  # share of the time after which no further trial starts
-_MIN_TRIAL = 1.0  # seconds; shorter trials consist of overhead
-_MIN_CROSS_VALIDATION = 12.0  # seconds of a trial; shorter ones use a validation split
 _MAX_OVERRUN = 1.7  # time of all trials relative to the plan, after which candidates are left out
 _CLOSE = 1.1  # ratio of log losses up to which two candidates get a second trial
 _IMBALANCE = 3  # ratio of class sizes above which class weights are tried
 _LONGER = 2  # factor of the number of epochs that is tried if a complete training is short
 _MAX_LONGER, _MAX_EPOCHS = 8, 100  # limits of the number of epochs if the trials were shortened
-_FOLDS = 5  # of an ensemble
-_MIN_MEMBER = 0.5  # minimum part of the planned training for a member of an ensemble
-_MARGIN = 0.8  # part of the remaining time that is planned, because estimates are not exact
 _CALIBRATED = 1000  # validation images of the final training
 _MIN_VALIDATION, _MAX_VALIDATION = 0.05, 0.15
 
@@ -64,10 +38,8 @@ class Search:
 
     Parameters
     ----------
-    deadline : float
-        Time at which the command must end, as of ``time.monotonic()``.
-    reserve : float
-        Seconds needed after the final training.
+    plan : TimePlan
+        Time of the trials and of the final training.
     seed : int
         Seed of the splits and the trials.
     device : str
@@ -78,26 +50,14 @@ class Search:
         Print each trial.
     """
 
-    def __init__(
-        self,
-        deadline: float,
-        *,
-        reserve: float,
-        seed: int,
-        device: str,
-        chooses_flips: bool,
-        progress: bool,
-    ) -> None:
-        self.start, self.deadline, self.reserve = time.monotonic(), deadline, reserve
-        self.seed, self.device, self.progress = seed, device, progress
+    def __init__(self, plan: TimePlan, *, seed: int, device: str, chooses_flips: bool, progress: bool) -> None:
+        self.plan, self.seed, self.device, self.progress = plan, seed, device, progress
         self.chooses_flips = chooses_flips
         self.trials: list[Trial] = []
-        self.seconds = 0.0  # of a trial
-        self.folds = 0  # of a trial; 0 for a validation split
 
     def run(self, candidates: Sequence[Candidate]) -> Selection:
         """Compare the candidates, then changes of the best one; return it with the recipe of the final training."""
-        reason = self._choose_splits(candidates)
+        reason = self.plan.choose_splits(candidates)
         if reason:
             return self._skip(candidates[0], reason)
         networks = {each.recipe.name: each.recipe.network for each in candidates}
@@ -113,34 +73,17 @@ class Search:
         best = self._choose_epochs(best)
         return Selection(self._finish(best), self._rank())
 
-    def _choose_splits(self, candidates: Sequence[Candidate]) -> str:
-        """Choose the splits and the time of the trials; return why a comparison is impossible, or ""."""
-        dataset = candidates[0].dataset
-        sizes = np.bincount(dataset.train_labels)
-        smallest, n = int(sizes[sizes > 0].min()), int(sizes.sum())
-        is_few = n < MAX_CROSS_VALIDATED
-        if n < _MIN_COMPARED:
-            return f"{format_count(n, 'training image')} cannot rank recipes"
-        if smallest < _MIN_CLASS and dataset.valid_labels is None:
-            return f"The smallest class has {format_count(smallest, 'training image')}, too few for a validation split"
-        share, max_share = (_FIRST_SHARE_FEW, _MAX_SHARE_FEW) if is_few else (_FIRST_SHARE, _MAX_SHARE)
-        self.seconds = min(share, max_share / len(candidates)) * self._time_left()
-        if self.seconds < _MIN_TRIAL:
-            return f"The time limit leaves {format_duration(self.seconds)} per trial, too short for a comparison"
-        self.folds = TRIAL_FOLDS if is_few and self.seconds >= _MIN_CROSS_VALIDATION else 0
-        return ""
-
     def _skip(self, candidate: Candidate, reason: str) -> Selection:
         """Return a candidate for the remaining time, with a warning that it is not the result of a comparison."""
         warnings.warn(f"{reason}: the recipe {candidate.recipe.name} is used. Pass --recipe to choose.", stacklevel=2)
-        training = {**candidate.recipe.training, "time_limit": self._format_time_left()}
+        training = {**candidate.recipe.training, "time_limit": self.plan.format_left()}
         final = replace(candidate, recipe=replace(candidate.recipe, training=training))
         return Selection(final, self._rank())
 
     def _compare(self, candidates: Sequence[Candidate]) -> tuple[Trial, Any]:
         """Return the best trial of the candidates with its estimator, after a second trial of the two best."""
-        how = f"{self.folds}-fold cross-validation" if self.folds else "a validation split"
-        planned = self._plan_trials(candidates)
+        how = f"{self.plan.folds}-fold cross-validation" if self.plan.folds else "a validation split"
+        planned = self.plan.plan_trials(candidates, device=self.device)
         names = ", ".join(f"{each.name} ({each.size}, {format_duration(seconds)})" for each, seconds in planned)
         self._print(f"Comparing recipes by {how}: {names}.")
         results: list[tuple[Trial, Any]] = []
@@ -158,40 +101,11 @@ class Search:
         best, second = results[0][0], results[min(1, len(results) - 1)][0]
         if best is second or _log_loss(second) > _CLOSE * _log_loss(best) or (best.is_complete and second.is_complete):
             return results[0]
-        share = _SECOND_SHARE_FEW if self.folds else _SECOND_SHARE
-        seconds = max(share * self._time_left() / 2, 1.5 * best.seconds, 1.5 * second.seconds)
-        if not self._has_time(2 * seconds):
+        again = self.plan.plan_second(best, second)
+        if again is None:
             return results[0]
         self._print(f"{best.candidate.name} and {second.candidate.name} are close, and are trained for longer.")
-        return min((self._try(each.candidate, seconds) for each in (best, second)), key=lambda each: _log_loss(each[0]))
-
-    def _plan_trials(self, candidates: Sequence[Candidate]) -> list[tuple[Candidate, float]]:
-        """Return the candidates, each with the seconds of its trial; a trial of a pretrained network may take longer.
-
-        Pretrained networks whose features take too long are left out, with a warning.
-        """
-        costs = [estimate_features(each, device=self.device) if each.is_pretrained else 0.0 for each in candidates]
-        left = self._time_left()
-        max_cost = max(_MAX_FEATURES * left, min(costs))  # one candidate remains
-        n_pretrained = sum(0 < cost <= max_cost for cost in costs)
-        planned = []
-        for candidate, cost in zip(candidates, costs, strict=True):
-            if cost > max_cost:
-                count = format_count(len(candidate.dataset.train_labels), "image")
-                warnings.warn(
-                    f"The candidate {candidate.name} is left out: the features of {count} take about "
-                    f"{format_duration(cost)}, more than a quarter of the time. Pass a longer --time-limit, or "
-                    f"--recipe {candidate.recipe.name}, which uses a part of the images.",
-                    stacklevel=2,
-                )
-                continue
-            seconds = self.seconds
-            if cost:
-                share = min(_TRIAL_IMAGES / len(candidate.dataset.train_labels), 1.0)
-                needed = _TRIAL_PER_FEATURES * cost * share * max(self.folds, 1) + _HEAD_SECONDS
-                seconds = max(seconds, min(needed, _MAX_FEATURES_TRIAL * left / n_pretrained))
-            planned.append((candidate, seconds))
-        return planned
+        return min((self._try(each.candidate, again) for each in (best, second)), key=lambda each: _log_loss(each[0]))
 
     def _choose_flips(self, best: Trial, estimator: Any, network: dict[str, Any]) -> Trial:
         """Return the trial of the candidate with random flips, if these preserve the classes.
@@ -203,7 +117,7 @@ class Search:
         if not self.chooses_flips or not isinstance(augmentation, dict):
             return best
         dataset = best.candidate.dataset
-        if self.folds:
+        if self.plan.folds:
             folds = zip(estimator.estimators_, estimator.held_out_indices_, strict=True)
             parts = [(member, dataset.train_images[fold], dataset.train_labels[fold]) for member, fold in folds]
         else:
@@ -219,7 +133,7 @@ class Search:
         if best.candidate.is_pretrained:
             self._print("No random flips: the trial of a pretrained network has no time for augmented images.")
             return best
-        trial = self._try_change(best, changed)
+        trial = self._try_change(changed, self.plan.plan_change(best))
         if trial is None:
             self._print("No random flips: there is no time to compare them.")
             return best
@@ -240,7 +154,7 @@ class Search:
         if sizes.max() <= _IMBALANCE * sizes[sizes > 0].min() or own or "class_weight" in training:
             return best
         changed = best.candidate.change("class weights", training={**training, "class_weight": "balanced"})
-        trial = self._try_change(best, changed)
+        trial = self._try_change(changed, self.plan.plan_change(best))
         if trial is None:
             self._print("No class weights: there is no time to compare them.")
             return best
@@ -258,72 +172,40 @@ class Search:
             n_epochs = _LONGER * best.n_epochs
             training = {key: value for key, value in best.candidate.recipe.training.items() if key != "min_steps"}
             changed = best.candidate.change(f"{n_epochs} epochs", training={**training, "max_epochs": n_epochs})
-            trial = self._try_change(best, changed, factor=_LONGER, final=_LONGER * self._estimate_final(best))
+            trial = self._try_change(changed, self.plan.plan_longer(best, _LONGER))
             if trial is None or _log_loss(trial) >= _log_loss(best):
                 return best
             best = trial
         return best
 
-    def _try_change(
-        self, best: Trial, changed: Candidate, *, factor: float = 1.0, final: float | None = None
-    ) -> Trial | None:
-        """Return the trial of a changed candidate, or None if there is no time for it.
-
-        `factor` is the expected time of the trial relative to the best one; `final` as in `_has_time`.
-        """
-        seconds = _SLOWER * factor * best.seconds
-        return self._try(changed, seconds)[0] if self._has_time(seconds, final) else None
-
-    def _has_time(self, seconds: float, final: float | None = None) -> bool:
-        """Return whether trials of this duration leave enough time for the final training.
-
-        `final` is the number of seconds of the final training, if it does not use all of the remaining time.
-        """
-        if final is not None and seconds + final / _MARGIN <= self._time_left():
-            return True
-        return time.monotonic() + seconds <= self.start + _CHANGES_SHARE * (self.deadline - self.start)
-
-    def _estimate_final(self, best: Trial) -> float:
-        """Return the number of seconds that all planned epochs of the final training take."""
-        return self._estimate_member(best) * (_FOLDS if self.folds else 1)
-
-    def _estimate_member(self, best: Trial) -> float:
-        """Return the number of seconds of all planned epochs, with as many images as a member of an ensemble has."""
-        share = (1 - 1 / _FOLDS) / (1 - 1 / TRIAL_FOLDS) if self.folds else 1.0
-        return best.seconds / best.fraction * share / max(self.folds, 1)
-
     def _finish(self, best: Trial) -> Candidate:
         """Return the candidate with the recipe of the final training, which uses the remaining time."""
-        candidate, left = best.candidate, self._time_left()
-        recipe, n = candidate.recipe, len(candidate.dataset.train_labels)
-        training = {**recipe.training, "time_limit": self._format_time_left()}
-        fits = min(_MARGIN * left / (_FOLDS * self._estimate_member(best)), 1.0)
+        candidate, recipe = best.candidate, best.candidate.recipe
+        training = {**recipe.training, "time_limit": self.plan.format_left()}
         # Fine-tuning, which the trials of a pretrained network lack, gains more than an ensemble of frozen features.
-        if not best.candidate.is_pretrained and fits >= (_MIN_MEMBER if self.folds else 1.0):
-            recipe = replace(recipe, ensemble={"folds": _FOLDS})
-            self._print(f"Training an ensemble of {_FOLDS} folds with {candidate.name}.")
+        if not candidate.is_pretrained and self.plan.fits_ensemble(best):
+            recipe = replace(recipe, ensemble={"folds": FINAL_FOLDS})
+            self._print(f"Training an ensemble of {FINAL_FOLDS} folds with {candidate.name}.")
         else:
-            if not best.is_complete and not best.candidate.is_pretrained:
+            if not best.is_complete and not candidate.is_pretrained:
                 n_planned = count_epochs(recipe) or max(round(best.n_epochs / best.fraction), 1)
                 training = {key: value for key, value in training.items() if key != "min_steps"}
                 training["max_epochs"] = max(n_planned, min(_MAX_LONGER * n_planned, _MAX_EPOCHS))
             if candidate.dataset.valid_labels is None:
-                training["validation_fraction"] = round(min(max(_CALIBRATED / n, _MIN_VALIDATION), _MAX_VALIDATION), 2)
+                fraction = _CALIBRATED / len(candidate.dataset.train_labels)
+                training["validation_fraction"] = round(min(max(fraction, _MIN_VALIDATION), _MAX_VALIDATION), 2)
             self._print(f"Training with {candidate.name}.")
         return replace(candidate, recipe=replace(recipe, training=training))
 
     def _try(self, candidate: Candidate, seconds: float) -> tuple[Trial, Any]:
-        trial, estimator = run_trial(candidate, seconds, seed=self.seed, device=self.device, folds=self.folds)
+        trial, estimator = run_trial(candidate, seconds, seed=self.seed, device=self.device, folds=self.plan.folds)
         self.trials.append(trial)
         self._print(str(trial))
         return trial, estimator
 
-    def _time_left(self) -> float:
-        return max(self.deadline - self.reserve - time.monotonic(), 1.0)
-
-    def _format_time_left(self) -> str:
-        """Return the time limit of the final training, which includes the time after it."""
-        return f"{self._time_left() + self.reserve:.0f}s"
+    def _try_change(self, changed: Candidate, seconds: float | None) -> Trial | None:
+        """Return the trial of a changed candidate, or None if there is no time for it."""
+        return None if seconds is None else self._try(changed, seconds)[0]
 
     def _rank(self) -> tuple[Trial, ...]:
         return tuple(sorted(self.trials, key=_log_loss))

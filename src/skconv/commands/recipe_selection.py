@@ -34,6 +34,7 @@ def select_recipe(run: PreparedRun, folder: Path) -> PreparedRun:
 
     The selection is recorded beside the checkpoints of `folder`.
     """
+    from skconv.auto.planning import TimePlan
     from skconv.auto.selection import Search
 
     record = get_checkpoint_path(folder) / _RECORD_NAME
@@ -43,8 +44,7 @@ def select_recipe(run: PreparedRun, folder: Path) -> PreparedRun:
     planned = run.recipe
     limit = parse_duration(planned.training["time_limit"])
     search = Search(
-        run.start + limit,
-        reserve=get_saving_seconds(limit),
+        TimePlan(run.start + limit, reserve=get_saving_seconds(limit)),
         seed=run.seed,
         device=run.device,
         chooses_flips="flip" not in planned.augmentation,
