@@ -27,7 +27,7 @@ def make_trial(candidate, seconds):
     ("n", "sizes", "seconds", "reason"),
     [
         (60, (0.5, 0.5), 60, "60 training images"),
-        (200, (0.98, 0.02), 60, "4 training images"),
+        (200, (0.98, 0.02), 60, "4 different training images"),
         (200, (0.5, 0.5), 3, "limit"),
     ],
 )
@@ -79,3 +79,10 @@ def test_no_change_is_tried_in_the_second_half_of_the_time(monkeypatch, used, pl
     plan, trial = make_plan(), make_trial(make_candidate(make_dataset(300)), 10.0)
     monkeypatch.setattr(planning.time, "monotonic", lambda: plan.start + used)
     assert plan.plan_change(trial) == planned
+
+
+def test_copies_of_images_are_too_few_for_a_validation_split():
+    dataset = make_dataset(200)
+    images = np.where(dataset.train_labels[:, None, None] == 1, dataset.train_images[-1], dataset.train_images)
+    reason = make_plan().choose_splits([make_candidate(replace(dataset, train_images=images))])
+    assert "1 different training image" in reason

@@ -168,6 +168,6 @@ def test_too_few_images_of_a_class_raise_and_write_nothing(tiny_recipe, tmp_path
     monkeypatch.chdir(tmp_path)
     labels = np.array(["rare"] * 4 + ["common"] * 40)
     np.savez(tmp_path / "few.npz", X=np.arange(44, dtype=np.uint8)[:, None, None] * np.ones((8, 8), np.uint8), y=labels)
-    with pytest.raises(DataError, match="few: class 'rare' has 3 training images, fewer than the 5 folds"):
+    with pytest.raises(DataError, match="few: class 'rare' has 3 different training images, fewer than the 5 folds"):
         cross_validate(tmp_path / "few.npz", recipe=tiny_recipe)
     assert [path.name for path in tmp_path.iterdir()] == ["few.npz"]

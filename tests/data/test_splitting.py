@@ -7,6 +7,7 @@ import pytest
 
 from skconv.data.dataset import Dataset
 from skconv.data.splitting import (
+    check_folds,
     drop_classes,
     hold_out_test,
     hold_out_validation,
@@ -14,6 +15,7 @@ from skconv.data.splitting import (
     resplit,
     take_fraction,
 )
+from skconv.exceptions import DataError
 
 
 def make_data(*counts: int, n_valid: int = 0, n_test: int = 0) -> Dataset:
@@ -58,6 +60,14 @@ def test_hold_out_test_keeps_copies_together():
     numbers = held_out.test_images.ravel().tolist()
     assert len(numbers) == 24 and len(set(numbers)) == 12
     assert not set(numbers) & set(held_out.train_images.ravel().tolist())
+
+
+def test_check_folds_counts_copies_of_an_image_once():
+    data = make_data(6, 6)
+    data.train_images[6:10] = 6
+    check_folds(data, 3)
+    with pytest.raises(DataError, match="class 'b' has 3 different training images, fewer than the 4 folds"):
+        check_folds(data, 4)
 
 
 def test_hold_out_test_leaves_out_classes_of_copies():

@@ -137,3 +137,13 @@ def test_biases_false_calibrates_by_a_temperature_alone(tmp_path):
     recipe = load_recipe(write(tmp_path, "[calibration]\nbiases = false\n\n[ensemble]\nfolds = 3\n"))
     assert recipe.create_member().calibrate == recipe.create_estimator().calibrate == "temperature"
     assert load_recipe("fast").create_member().calibrate is True
+
+
+def test_ensemble_of_a_recipe_holds_out_copies_of_an_image_together(tmp_path):
+    recipe = load_recipe(write(tmp_path, '[network]\nname = "fast"\n[training]\nmax_epochs = 0.01\n'))
+    copy_of = np.random.default_rng(0).permutation(60) // 2
+    images = np.random.default_rng(1).integers(0, 256, (30, 8, 8), np.uint8)[copy_of]
+    ensemble = recipe.create_ensemble(recipe.create_member(random_state=0), folds=3).set_params(calibrate=False)
+    ensemble.fit(images, copy_of % 2)
+    parts = [set(copy_of[held_out]) for held_out in ensemble.held_out_indices_]
+    assert sum(map(len, parts)) == len(set().union(*parts)) == 30

@@ -6,14 +6,13 @@ import time
 import warnings
 from collections.abc import Sequence
 
-import numpy as np
-
 from skconv.auto.trials import MAX_CROSS_VALIDATED, TRIAL_FOLDS, Candidate, Trial, estimate_features
+from skconv.data.splitting import count_different
 from skconv.text import format_count, format_duration, format_percent
 
 FINAL_FOLDS = 5  # of an ensemble
 _MIN_COMPARED = 100  # training images; fewer cannot rank recipes
-_MIN_CLASS = 7  # images of the smallest class, for trials with a validation split
+_MIN_CLASS = 7  # different images of the smallest class, for trials with a validation split
 # With a validation split: maximum share of the time for the trial of one candidate, and for those of all candidates.
 _FIRST_SHARE, _MAX_SHARE = 0.1, 0.2
 _SECOND_SHARE = 0.1  # share of the remaining time for the second trials of the two best
@@ -66,18 +65,21 @@ class TimePlan:
     def choose_splits(self, candidates: Sequence[Candidate]) -> str:
         """Choose the splits and the time of the first trials; return why a comparison is impossible, or ""."""
         dataset = candidates[0].dataset
-        sizes = np.bincount(dataset.train_labels)
-        smallest, n = int(sizes[sizes > 0].min()), int(sizes.sum())
+        n = len(dataset.train_labels)
         is_few = n < MAX_CROSS_VALIDATED
         if n < _MIN_COMPARED:
             return f"{format_count(n, 'training image')} cannot rank recipes"
+        sizes = count_different(dataset)
+        smallest = int(sizes[sizes > 0].min())
         if smallest < _MIN_CLASS and dataset.valid_labels is None:
-            return f"The smallest class has {format_count(smallest, 'training image')}, too few for a validation split"
+            count = format_count(smallest, "different training image")
+            return f"The smallest class has {count}, too few for a validation split"
         share, max_share = (_FIRST_SHARE_FEW, _MAX_SHARE_FEW) if is_few else (_FIRST_SHARE, _MAX_SHARE)
         self.seconds = min(share, max_share / len(candidates)) * self.left
         if self.seconds < _MIN_TRIAL:
             return f"The time limit leaves {format_duration(self.seconds)} per trial, too short for a comparison"
-        self.folds = TRIAL_FOLDS if is_few and self.seconds >= _MIN_CROSS_VALIDATION else 0
+        is_divisible = smallest >= TRIAL_FOLDS and self.seconds >= _MIN_CROSS_VALIDATION
+        self.folds = TRIAL_FOLDS if is_few and is_divisible else 0
         return ""
 
     def plan_trials(self, candidates: Sequence[Candidate], *, device: str) -> list[tuple[Candidate, float]]:

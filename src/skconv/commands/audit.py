@@ -13,6 +13,7 @@ import numpy as np
 from skconv.commands import Result
 from skconv.commands.options import DEFAULTS, TrainingOptions, select_changes
 from skconv.commands.prepare import check_integer, choose_seed, fit_estimator
+from skconv.data.splitting import count_different
 from skconv.evaluation.label_issues import KINDS, TABLE_NAME, LabelIssue, NamedImages, write_issues
 from skconv.exceptions import SkconvError
 from skconv.files import atomic_dir, check_new_folder
@@ -183,11 +184,11 @@ def audit(
 def _check_labels(every: NamedImages, recipe: Any, folds: int, *, seed: int, device: str, verbose: int) -> _Found:
     """Return an issue per label that contradicts the out-of-fold predictions; warn if they are few or inaccurate."""
     dataset = every.dataset
-    counts = np.bincount(dataset.train_labels, minlength=len(dataset.class_names))
+    counts = count_different(dataset)
     rarest, n_rarest = dataset.class_names[int(counts.argmin())], int(counts.min())
     if n_rarest < 2:
         warnings.warn(
-            f"Labels are not checked: class '{rarest}' has {format_count(n_rarest, 'training image')}; "
+            f"Labels are not checked: class '{rarest}' has {format_count(n_rarest, 'different training image')}; "
             "cross-validation needs at least 2 of each class. Add images, or leave the class out with "
             "--min-class-size or --drop-class.",
             stacklevel=3,
@@ -195,7 +196,8 @@ def _check_labels(every: NamedImages, recipe: Any, folds: int, *, seed: int, dev
         return []
     if n_rarest < folds:
         warnings.warn(
-            f"{n_rarest} folds instead of {folds} are used, because class '{rarest}' has {n_rarest} training images.",
+            f"{n_rarest} folds instead of {folds} are used, because class '{rarest}' has "
+            f"{n_rarest} different training images.",
             stacklevel=3,
         )
     member = recipe.create_member(random_state=seed, device=device, verbose=verbose)

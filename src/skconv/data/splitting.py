@@ -88,16 +88,27 @@ def _select_classes(dataset: Dataset, chosen: set[str]) -> Dataset:
     return replace(dataset, names=tuple(selected), **changed)
 
 
+def count_different(dataset: Dataset) -> np.ndarray:
+    """Return the number of different training images of each class, int64 (n_classes,); copies count once.
+
+    Examples
+    --------
+    >>> count_different(Dataset("two", np.zeros((3, 8, 8), np.uint8), np.array([0, 1, 1]), ("a", "b"))).tolist()
+    [1, 1]
+    """
+    pairs = np.unique(np.stack([find_first(dataset.train_images), dataset.train_labels]), axis=1)
+    return np.bincount(pairs[1], minlength=len(dataset.class_names))
+
+
 def check_folds(dataset: Dataset, folds: int) -> None:
-    """Raise `DataError` unless every class has a training image for each fold."""
-    classes, counts = np.unique(dataset.train_labels, return_counts=True)
-    rarest = int(counts.argmin())
+    """Raise `DataError` unless every class has a different training image for each fold."""
+    counts = count_different(dataset)
+    rarest = int(np.where(counts, counts, counts.max()).argmin())  # of the classes with images
     if counts[rarest] < folds:
         raise DataError(
-            f"{dataset.name}: class '{dataset.class_names[classes[rarest]]}' has "
-            f"{format_count(int(counts[rarest]), 'training image')}, "
-            f"fewer than the {folds} folds. Add images, use fewer folds, or leave small classes out with "
-            f"--min-class-size {folds}."
+            f"{dataset.name}: class '{dataset.class_names[rarest]}' has "
+            f"{format_count(int(counts[rarest]), 'different training image')}, fewer than the {folds} folds. Add "
+            f"images, use fewer folds, or leave small classes out with --min-class-size {folds} or --drop-class."
         )
 
 

@@ -155,15 +155,17 @@ class Recipe:
     def create_ensemble(
         self, member: CNNClassifier, *, folds: int, stratified: bool = True, average: str = "probabilities"
     ) -> KFoldEnsembleClassifier:
-        """Return an unfitted ensemble of clones of `member`, whose random state seeds the folds and the clones."""
-        from sklearn.model_selection import KFold, StratifiedKFold
+        """Return an unfitted ensemble of clones of `member`, whose random state seeds the folds and the clones.
+
+        Copies of an image are in the same fold, unless `stratified` is False.
+        """
+        from sklearn.model_selection import KFold
 
         from skconv.estimators import KFoldEnsembleClassifier
 
-        splitter = StratifiedKFold if stratified else KFold
         return KFoldEnsembleClassifier(
             member,
-            cv=splitter(folds, shuffle=True, random_state=member.random_state),
+            cv=folds if stratified else KFold(folds, shuffle=True, random_state=member.random_state),
             average=average,
             calibrate=self._calibrate,
             random_state=member.random_state,
