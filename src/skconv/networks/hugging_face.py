@@ -81,7 +81,7 @@ def hugging_face(
             revision = folder.name  # the folder of a snapshot has the name of the commit
         if preprocessor.get("do_normalize", True) and not {"image_mean", "image_std"} <= set(preprocessor):
             warnings.warn(
-                f"{name} has no {PREPROCESSOR_NAME} with image_mean and image_std, so images are normalized with the "
+                f"{name} has no {PREPROCESSOR_NAME} with image_mean and image_std, so images are normalised with the "
                 "mean and standard deviation of ImageNet. If it expects others, pass the option 'preprocessor' with "
                 "image_mean and image_std, or with do_normalize=False.",
                 stacklevel=2,
