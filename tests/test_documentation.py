@@ -49,7 +49,7 @@ def test_command_has_help_with_an_example_that_parses(command, capsys):
     parse(arguments_of(example))
 
 
-def test_list_of_commands_says_of_each_what_it_is_for_in_full(capsys):
+def test_list_of_commands_shows_each_purpose_in_full(capsys):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert "..." not in shown.partition("Commands:")[2] and max(map(len, shown.splitlines())) <= 80

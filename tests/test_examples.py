@@ -115,7 +115,7 @@ def test_digits_and_a_number_of_own_images_are_read(printed):
     assert number == "predicted 219933, true 219933"
 
 
-def test_tensorboard_holds_loss_and_accuracy_of_every_epoch(run, printed):
+def test_tensorboard_log_contains_loss_and_accuracy_of_every_epoch(run, printed):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(run("06_tensorboard") / "runs" / "tensorboard"))

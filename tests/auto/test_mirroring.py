@@ -9,8 +9,8 @@ from skconv.evaluation.metrics import score_predictions
 LABELS = np.arange(300) % 3
 
 
-class Reader:
-    """Classifier that reads the label from the corner pixels: both corners, or the left one only."""
+class CornerClassifier:
+    """Predicts the label from the corner pixels: both corners, or the left one only."""
 
     def __init__(self, *, both: bool) -> None:
         self.both = both
@@ -28,7 +28,7 @@ def make_images(labels=LABELS):
     return images
 
 
-@pytest.mark.parametrize(("classifier", "expected"), [(Reader(both=True), True), (Reader(both=False), False)])
+@pytest.mark.parametrize(("classifier", "expected"), [(CornerClassifier(both=True), True), (CornerClassifier(both=False), False)])
 def test_compare_mirrored_compares_mirrored_images(classifier, expected):
     preserves, sentence = compare_mirrored([(classifier, make_images(), LABELS)])
     assert preserves is expected
@@ -39,19 +39,19 @@ def test_compare_mirrored_leaves_the_decision_to_a_training_if_some_classes_are_
     labels = np.arange(300) % 10
     images = make_images(labels)
     images[labels > 2, 0, -1] = labels[labels > 2]  # the images of classes 1 and 2 all face to the left
-    reader = Reader(both=True)
-    reader.predict = lambda images: images[:, 0, 0]
-    preserves, sentence = compare_mirrored([(reader, images, labels)])
+    classifier = CornerClassifier(both=True)
+    classifier.predict = lambda images: images[:, 0, 0]
+    preserves, sentence = compare_mirrored([(classifier, images, labels)])
     assert preserves is None and "mirrored 80.0 %" in sentence
 
 
 def test_few_lost_images_of_a_small_class_are_no_evidence():
     labels = np.repeat([0, 1, 2], [200, 200, 8])
     images = make_images(labels)
-    reader = Reader(both=False)
+    classifier = CornerClassifier(both=False)
     images[:, 0, -1] = labels
     images[400:402, 0, -1] = 0  # two of eight images of class 2 face to the left
-    preserves, _ = compare_mirrored([(reader, images, labels)])
+    preserves, _ = compare_mirrored([(classifier, images, labels)])
     assert preserves
 
 
@@ -70,7 +70,7 @@ def test_flips_are_an_improvement_if_the_loss_is_lower_and_no_class_is_lost(flip
     assert is_improved(score(flipped), original) is expected
 
 
-def test_compare_mirrored_notices_two_mirrored_classes_among_many():
+def test_compare_mirrored_detects_two_mirrored_classes_among_many():
     labels = np.arange(4000) % 100
     images = np.full((4000, 8, 8), 0, np.uint8)
     images[:, 0, :] = labels[:, None]

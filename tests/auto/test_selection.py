@@ -91,7 +91,7 @@ def test_split_validation_limits_the_validation_images():
     assert len(train.train_labels) == 200 and len(valid.train_labels) == 2000
 
 
-def test_shortened_trial_tells_its_fraction():
+def test_shortened_trial_reports_its_fraction():
     trial, _ = run_trial(make_candidate(make_dataset(2400), max_epochs=500), 1.5, seed=0, device="cpu", folds=0)
     assert 0 < trial.fraction < 1 and trial.n_epochs < 500 and "did not fit" in str(trial)
 

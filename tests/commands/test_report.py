@@ -214,7 +214,7 @@ def test_comparison_with_another_model_shows_the_record_of_compare(trained, tiny
     assert (tmp_path / "page" / "figures" / "differences.svg").is_file()
 
 
-def test_comparison_with_a_copy_says_so_without_figures(trained, tmp_path):
+def test_comparison_with_a_copy_reports_the_same_model_without_figures(trained, tmp_path):
     shutil.copytree(trained.model, tmp_path / "copy")
     result = report(trained.folder, "digits", out=tmp_path / "page.html", against=tmp_path / "copy")
     page = Path(result.file).read_text(encoding="utf-8")

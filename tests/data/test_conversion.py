@@ -57,7 +57,7 @@ def test_as_images_moves_each_pixel_of_channels_first():
     assert as_images("x", first)[1, 2, 3, 1] == first[1, 1, 2, 3]
 
 
-def test_as_images_asks_whether_three_rows_are_colour():
+def test_as_images_requires_the_size_of_images_of_three_rows():
     colour = np.arange(2 * 4 * 4 * 3).reshape(2, 4, 4, 3)
     first, last = colour.transpose(0, 3, 1, 2).reshape(2, 3, 16), colour.reshape(2, 16, 3)
     for rows, size, grey in ((first, "3x4x4", "3x16"), (last, "4x4x3", "16x3")):
@@ -88,7 +88,7 @@ def test_shape_rows_reads_colour_by_pixel_or_by_channel():
         (150, (5, 10), r"colour images of 10×5, .*--image-size 5x10x3 .*3x5x10"),
     ],
 )
-def test_shape_rows_asks_for_order_of_colour(n_pixels, image_size, message):
+def test_shape_rows_requires_the_order_of_colours(n_pixels, image_size, message):
     with pytest.raises(DataError, match=message):
         shape_rows("x", np.zeros((2, n_pixels)), image_size)
 

@@ -28,7 +28,7 @@ def test_link_has_a_target(page, link):
         assert target.exists()
 
 
-def test_reference_holds_every_public_name():
+def test_reference_lists_every_public_name():
     page = (ROOT / "docs" / "reference" / "index.md").read_text(encoding="utf-8")
     listed = re.findall(r"^   ([\w.]+)$", page, flags=re.MULTILINE)
     assert set(skconv.__all__) - set(listed) == set()

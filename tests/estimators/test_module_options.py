@@ -213,7 +213,7 @@ def test_load_refuses_a_network_that_predicts_something_else(images, tmp_path):
         CNNClassifier.load(tmp_path / "model")
 
 
-def test_load_asks_for_options_that_json_cannot_represent(images, tmp_path):
+def test_load_requires_options_that_json_cannot_represent(images, tmp_path):
     class Activated(SizedNet):
         def __init__(self, num_classes, activation=nn.ReLU):
             super().__init__(1, num_classes)

@@ -122,7 +122,7 @@ def copy(folder, tmp_path) -> Path:
     return Path(shutil.copytree(folder, tmp_path / "model"))
 
 
-def test_model_folder_holds_the_fingerprints(folder, images):
+def test_model_folder_contains_the_fingerprints(folder, images):
     fingerprints = read_fingerprints(folder, read_config(folder))
     assert fingerprints is not None and fingerprints.count(images) == len(images)
     assert FINGERPRINTS_NAME in (folder / "card.md").read_text(encoding="utf-8")

@@ -44,7 +44,7 @@ def test_log_has_only_records_after_a_damaged_image(server):
     assert server.wait_for_post(start)["status"] == 422  # fails on a line that is not JSON
 
 
-def test_sigterm_answers_accepted_requests_and_exits_with_0(tmp_path, digits, to_png, write_rows):
+def test_sigterm_completes_accepted_requests_and_exits_with_0(tmp_path, digits, to_png, write_rows):
     page = to_png(write_rows([digits[:8]]))
     with run_server(tmp_path, "--max-waiting", "6") as server, contextlib.ExitStack() as stack:
         connections = [stack.enter_context(server.connect()) for _ in range(6)]

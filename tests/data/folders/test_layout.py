@@ -1,4 +1,4 @@
-"""Classes and splits in folders as people have them."""
+"""Classes and splits of folders in the layouts that users have."""
 
 import os
 import re
@@ -192,7 +192,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("folders", "message"), REFUSED.values(), ids=REFUSED)
-def test_find_layout_asks_if_the_meaning_is_not_clear(tmp_path, folders, message):
+def test_find_layout_refuses_ambiguous_folders(tmp_path, folders, message):
     for folder in folders:
         put(tmp_path, folder)
     with pytest.raises(DataError, match=message):
@@ -287,7 +287,7 @@ MASKS = {
 
 
 @pytest.mark.parametrize(("names", "pattern"), MASKS.values(), ids=MASKS)
-def test_find_layout_asks_about_masks(tmp_path, names, pattern):
+def test_find_layout_refuses_masks_beside_images(tmp_path, names, pattern):
     put(tmp_path, "healthy", "1.png", "2.png", "3.png")
     for name in names:
         put(tmp_path / "ill", str(Path(name).parent), Path(name).name)
@@ -299,7 +299,7 @@ def test_find_layout_asks_about_masks(tmp_path, names, pattern):
 
 
 @pytest.mark.parametrize("outer", ["", "train/"])
-def test_find_layout_asks_about_a_folder_of_masks_as_class(tmp_path, outer):
+def test_find_layout_refuses_a_folder_of_masks_as_class(tmp_path, outer):
     for folder in ("images", "masks"):
         put(tmp_path, outer + folder)
     with pytest.raises(DataError, match=r"'masks' seems to contain segmentation masks.*--exclude 'masks'"):

@@ -207,7 +207,7 @@ def test_read_pixel_csv_scores_all_rows_of_a_sorted_table(tmp_path):
         assert set(read_pixel_csv(write_cells(tmp_path / "a.csv", rows)).labels) == set("0123")
 
 
-def test_read_pixel_csv_asks_for_label_if_both_ends_may_be_it(tmp_path):
+def test_read_pixel_csv_requires_label_column_if_first_and_last_may_be_labels(tmp_path):
     rows = make_rows(n_pixels=63, first=[label_of], last=[lambda row: row % 2])
     path = write_cells(tmp_path / "a.csv", rows)
     with pytest.raises(DataError, match=r"column 1 or column 65.* 1 or -1.*--label-column"):
@@ -220,7 +220,7 @@ def test_read_pixel_csv_asks_for_label_if_both_ends_may_be_it(tmp_path):
     ("header", "first"),
     [(["a", "b", *NUMBERED], [label_of, label_of]), (["class", "species", *NUMBERED], [label_of] * 2)],
 )
-def test_read_pixel_csv_asks_for_label_among_several(tmp_path, header, first):
+def test_read_pixel_csv_requires_label_column_among_several(tmp_path, header, first):
     with pytest.raises(DataError, match=r"several columns .*'(a|class)'.*--label-column"):
         read_pixel_csv(write_cells(tmp_path / "a.csv", make_rows(first=first), header))
 
