@@ -46,7 +46,7 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 
-def test_optimized_python_predicts_and_refuses_training_by_name(image, tiny_recipe, tmp_path):
+def test_optimized_python_predicts_but_refuses_to_train_and_explain(image, tiny_recipe, tmp_path):
     commands = [
         ["predict", "digits", image],
         ["train", "digits", "--recipe", str(tiny_recipe), "--out", str(tmp_path / "run")],
