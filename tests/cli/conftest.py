@@ -25,6 +25,7 @@ def listing(folder):
 
 
 def check_one_line(arguments, words, folder, capsys):
+    """Assert that a command fails with an error that has these words and changes no file; return the lines before it."""
     before = listing(folder)
     code = main([str(each) for each in arguments])
     streams = capsys.readouterr()
@@ -36,3 +37,4 @@ def check_one_line(arguments, words, folder, capsys):
     for word in words:
         assert word in streams.err
     assert listing(folder) == before
+    return before_error

@@ -10,6 +10,8 @@ from PIL import Image
 
 from skconv.cli.main import main
 
+from .conftest import check_one_line
+
 
 @pytest.fixture
 def image(tmp_path):
@@ -64,37 +66,23 @@ BAD = {
 }
 
 
-def check_one_line(arguments, words, folder, capsys):
-    def listing():
-        return sorted((str(path), path.stat().st_size) for path in folder.rglob("*"))
-
-    before = listing()
-    assert main([str(each) for each in arguments]) == 1
-    streams = capsys.readouterr()
-    assert streams.out == ""
-    assert streams.err.startswith("Error: ") and streams.err.count("\n") == 1 and "Unexpected" not in streams.err
-    for word in words:
-        assert word in streams.err
-    assert listing() == before
-
-
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_to_explain_is_one_line_and_writes_nothing(name, trained, image, tmp_path, capsys):
     make_image, make_out, words = BAD[name]
     bad_image = make_image(tmp_path) if make_image else image
     out = make_out(tmp_path) if make_out else tmp_path / "maps.png"
-    check_one_line(["explain", trained[0], bad_image, "--out", out], words, tmp_path, capsys)
+    assert check_one_line(["explain", trained[0], bad_image, "--out", out], words, tmp_path, capsys) == []
 
 
 def test_missing_model_is_one_line(image, tmp_path, capsys):
     arguments = ["explain", tmp_path / "missing", image, "--out", tmp_path / "maps.png"]
-    check_one_line(arguments, ["No model", "missing"], tmp_path, capsys)
+    assert check_one_line(arguments, ["No model", "missing"], tmp_path, capsys) == []
 
 
 def test_explain_refuses_a_pickle(image, tmp_path, capsys):
     model = write(tmp_path / "model.pt", pickle.dumps({}))
     arguments = ["explain", model, image, "--out", tmp_path / "maps.png"]
-    check_one_line(arguments, ["pickle"], tmp_path, capsys)
+    assert check_one_line(arguments, ["pickle"], tmp_path, capsys) == []
 
 
 def test_explain_without_out_is_exit_code_2(trained, image, capsys):

@@ -7,7 +7,7 @@ from skconv.evaluation.metrics import score_predictions
 from skconv.exceptions import DataError
 from skconv.reports.class_curves import draw_precision_recall, draw_roc, list_curve_figures
 
-from .overlaps import overlaps
+from .figure_texts import overlaps
 
 BOTH = pytest.mark.parametrize("draw", [draw_roc, draw_precision_recall])
 

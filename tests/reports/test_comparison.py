@@ -7,7 +7,7 @@ from skconv.evaluation.paired import compare_predictions
 from skconv.reports.comparison import draw_differences
 from skconv.reports.style import BLUE, GREY, VERMILION
 
-from .overlaps import overlaps
+from .figure_texts import overlaps
 
 
 def compare(n_classes, name="class {}"):

@@ -7,13 +7,9 @@ from PIL import Image
 from skconv.exceptions import DataError, ParameterError
 from skconv.reports.image_grids import draw_attributions, draw_mistakes, draw_samples
 
-from .overlaps import overlaps
+from .figure_texts import overlaps, texts_of
 
 NAMES = ["T-shirt/top", "a class whose name is much longer than its image is wide", "$x^$", "two\nlines"]
-
-
-def texts_of(figure) -> list[str]:
-    return [text.get_text() for text in figure.axes[0].texts]
 
 
 @pytest.fixture

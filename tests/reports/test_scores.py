@@ -4,13 +4,9 @@ import pytest
 from skconv.exceptions import DataError
 from skconv.reports.scores import draw_confusion, draw_reliability
 
-from .overlaps import overlaps
+from .figure_texts import overlaps, texts_of
 
 LONG = "a class with a very long name, number {}"
-
-
-def texts_of(figure) -> list[str]:
-    return [text.get_text() for text in figure.axes[0].texts]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Folders that repeat other folders: copies, versions of images, whole data sets."""
 
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -9,6 +8,8 @@ from PIL import Image
 from skconv.data.folders.layout import find_layout
 from skconv.exceptions import DataError
 
+from .layouts import describe
+
 
 def put(root, folder, *names, seed=0):
     """Write an image per name, by default a.bmp and b.bmp; all have the same size in bytes."""
@@ -16,10 +17,6 @@ def put(root, folder, *names, seed=0):
     for name in names or ("a.bmp", "b.bmp"):
         pixels = np.random.default_rng([seed, *name.encode()]).integers(0, 256, (8, 8), np.uint8)
         Image.fromarray(pixels).save(root / folder / name)
-
-
-def describe(layout):
-    return {name: dict(Counter(split.labels)) for name, split in layout.splits.items()}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,8 @@ from PIL import Image
 from skconv.data.folders.layout import find_layout
 from skconv.exceptions import DataError
 
+from .layouts import describe
+
 IMAGE = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8))
 
 
@@ -20,10 +21,6 @@ def put(root: Path, folder: str, *names: str) -> None:
     (root / folder).mkdir(parents=True, exist_ok=True)
     for name in names or ("a.png", "b.png"):
         IMAGE.save(root / folder / name, "PNG")
-
-
-def describe(layout) -> dict[str, dict[str, int]]:
-    return {name: dict(Counter(split.labels)) for name, split in layout.splits.items()}
 
 
 AB = {"cat": 2, "dog": 2}

@@ -1,4 +1,4 @@
-"""Search for overlapping texts in a figure."""
+"""Texts of a figure, and search for texts that overlap."""
 
 
 def overlaps(figure, texts) -> list[tuple[str, str]]:
@@ -17,3 +17,8 @@ def overlaps(figure, texts) -> list[tuple[str, str]]:
         if box.x0 < -1 or box.y0 < -1 or box.x1 > figure.bbox.x1 + 1 or box.y1 > figure.bbox.y1 + 1
     ]
     return found + outside
+
+
+def texts_of(figure) -> list[str]:
+    """Return the texts drawn in the first panel of a figure."""
+    return [text.get_text() for text in figure.axes[0].texts]
