@@ -17,7 +17,7 @@ from skconv.digits.synthetic import dataset as digits_with_background
 from skconv.registry import MODELS, RECIPES
 
 from .blocks import RUN, read_blocks
-from .stories import Story
+from .page_runner import PageRunner
 
 N_TRAIN, N_TEST = 600, 60
 NETWORK = """
@@ -102,7 +102,7 @@ def write_images(folder, write_rows):
 
 
 @pytest.fixture(scope="module")  # not session-scoped, because later tests in the process need all of MNIST
-def small_world(tmp_path_factory):
+def small_data(tmp_path_factory):
     """Provide small named data sets, recipes with one epoch, and an empty cache."""
     recipes = tmp_path_factory.mktemp("recipes")
     paths = {name: RECIPES.get(name) for name in RECIPES.names()}
@@ -121,20 +121,20 @@ def small_world(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def story_of(small_world, tmp_path_factory, write_rows):
+def get_runner(small_data, tmp_path_factory, write_rows):
     """Return a function that returns the runner of a page."""
-    stories = {}
+    runners = {}
 
-    def get_story(page):
-        if page not in stories:
+    def get(page):
+        if page not in runners:
             folder = tmp_path_factory.mktemp(page.stem)
             write_images(folder, write_rows)
             if "--out runs/first" not in page.read_text(encoding="utf-8"):  # trained on another page
                 shutil.copytree(MODELS.get("digits"), folder / "runs" / "first" / "model")
             blocks = [block for block in read_blocks(page) if block.language in RUN]
-            stories[page] = Story(folder, blocks)
-        return stories[page]
+            runners[page] = PageRunner(folder, blocks)
+        return runners[page]
 
-    yield get_story
-    for story in stories.values():
-        story.end()
+    yield get
+    for runner in runners.values():
+        runner.end()

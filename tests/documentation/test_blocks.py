@@ -20,10 +20,10 @@ def mark(block):
 
 
 @pytest.mark.parametrize("block", [mark(block) for block in ACTIVE])
-def test_block_runs(block, story_of, record_property):
-    assert block.language in RUN, f"{block}: no test knows the language {block.language}"
+def test_block_runs(block, get_runner, record_property):
+    assert block.language in RUN, f"{block}: no rule for the language {block.language}"
     record_property("documentation", (str(block), block.find_reason()))
-    story_of(block.page).run_to(block)
+    get_runner(block.page).run_to(block)
 
 
 def test_most_blocks_are_run():

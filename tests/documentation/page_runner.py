@@ -1,4 +1,4 @@
-"""Runner of the blocks of a page, in order, in a folder of small images."""
+"""Runner of the code blocks of a page, in order, in a folder of small images."""
 
 import contextlib
 import io
@@ -25,8 +25,8 @@ from .blocks import ROOT, SCHEDULER, SHORTENED, Block, find_reason
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-class Story:
-    """Runs the blocks of one page in order, each once, in one folder that they share."""
+class PageRunner:
+    """Runs the blocks of a page in order, each once, in one folder."""
 
     def __init__(self, folder: Path, blocks: list[Block]) -> None:
         self.folder = folder
@@ -68,9 +68,9 @@ class Story:
         elif name == "skconv":
             run_skconv(arguments)
         elif name == "curl":
-            self.ask(arguments)
+            self.send_request(arguments)
         else:
-            raise AssertionError(f"No test knows what to do with: {command}. Say it in tests/documentation/blocks.py.")
+            raise AssertionError(f"No rule for {command}: add one to tests/documentation/blocks.py.")
 
     def serve(self, options: list[str]) -> None:
         """Start the service on a free port; it runs until the end of the page."""
@@ -79,13 +79,13 @@ class Story:
         server = self.servers.enter_context(run_server(log, *options, "--port", "0"))
         self.address = self.address or server.url
 
-    def ask(self, arguments: list[str]) -> None:
+    def send_request(self, arguments: list[str]) -> None:
         """Send a request to the service that the page started."""
         if shutil.which("curl") is None:
-            pytest.skip("There is no curl to ask the service with.")
+            pytest.skip("curl is not installed")
         there = [argument.replace("http://127.0.0.1:8000", self.address) for argument in arguments]
-        answer = subprocess.run(["curl", "--silent", "--fail", *there], capture_output=True, timeout=60, check=True)
-        assert answer.stdout.startswith(b"{")
+        response = subprocess.run(["curl", "--silent", "--fail", *there], capture_output=True, timeout=60, check=True)
+        assert response.stdout.startswith(b"{")
 
     def end(self) -> None:
         self.servers.close()
@@ -129,8 +129,8 @@ def check_command(name: str, arguments: list[str]) -> None:
     """Parse a command that is not run."""
     if name == "make":
         dry = ["make", "--dry-run", f"PYTHON={sys.executable}", *arguments]
-        told = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert told.returncode == 0, told.stderr
+        result = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
     elif name == "torchrun":
         _, command, *options = arguments[arguments.index("-m") + 1 :]
         typer.main.get_command(create_app()).commands[command].make_context(command, options)
