@@ -109,8 +109,8 @@ def test_named_data_sets_use_standard(tmp_path, monkeypatch):
     [
         ({"network": "fast"}, "'network'"),
         ({"freeze_fraction": 0.5}, "'freeze_fraction'"),
-        ({"settings": {"auto.candidates": ["nothing"]}}, "nothing"),
-        ({"settings": {"auto.candidates": ["auto"]}}, "auto"),
+        ({"settings": {"auto.candidates": ["nothing"]}}, "candidate .nothing."),
+        ({"settings": {"auto.candidates": ["auto"]}}, "compares recipes itself"),
         ({"settings": {"training.time_limit": None}}, "time_limit"),
         ({"settings": {"training.max_epochs": 3}}, "training.max_epochs"),
         ({"settings": {"training.validation_fraction": 0.3}}, "training.validation_fraction"),
@@ -120,7 +120,7 @@ def test_named_data_sets_use_standard(tmp_path, monkeypatch):
     ],
 )
 def test_auto_refuses_contradictions(shades, tmp_path, arguments, message):
-    with pytest.raises(Exception, match=message) as caught:
+    with pytest.raises(ParameterError, match=message) as caught:
         train(shades, recipe="auto", out=tmp_path / "run", **arguments)
     assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()
 
