@@ -21,7 +21,7 @@ extensions = [
 
 templates_path = ["_templates"]
 
-html_theme = "furo"  # its fonts, styles and scripts are bundled, so the site fetches nothing
+html_theme = "furo"  # its fonts, styles and scripts are bundled, so the site loads nothing from other servers
 html_title = "skconv"
 html_show_sphinx = False
 html_copy_source = False
@@ -46,7 +46,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
-    "write_computation_times": False,  # its page fetches scripts from elsewhere
+    "write_computation_times": False,  # its page loads scripts from another server
     "show_signature": False,
     "within_subsection_order": "FileNameSortKey",
 }

@@ -1,4 +1,4 @@
-"""What the site takes from the package as it is, and what is checked of the finished site."""
+"""Sphinx extension: parts generated from the package; check that the site loads nothing from other servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-# Elements of a page that a browser fetches by itself, and where each says what.
+# Elements that a browser loads, each with the attribute that contains the address.
 _FETCHED = {
     "audio": "src",
     "embed": "src",
@@ -84,14 +84,14 @@ def describe_recipes() -> str:
     return "\n".join(parts)
 
 
-# The pages that end with something made of the package.
-_MADE = {"commands": describe_commands, "recipes": describe_recipes}
+# Pages to which a generated part is appended.
+_GENERATED = {"commands": describe_commands, "recipes": describe_recipes}
 
 
-def add_what_is_made(app: Sphinx, name: str, source: list[str]) -> None:
-    """Append to a page what is made of the package while the site is built, so that it cannot go stale."""
-    if name in _MADE:
-        source[0] += "\n" + _MADE[name]()
+def append_generated(app: Sphinx, name: str, source: list[str]) -> None:
+    """Append the part of a page that is generated from the package, which is then always current."""
+    if name in _GENERATED:
+        source[0] += "\n" + _GENERATED[name]()
 
 
 class _Fetches(HTMLParser):
@@ -116,12 +116,12 @@ def find_outside_fetches(page: str) -> list[str]:
 
 
 def find_outside_imports(style: str) -> list[str]:
-    """Return the addresses outside the site that a style sheet would have a browser fetch."""
+    """Return the addresses outside the site that a browser would fetch for a style sheet."""
     return re.findall(r"""(?:url\(|@import)\s*["']?((?:https?:)?//[^"')\s]+)""", style)
 
 
 def check_finished(app: Sphinx, exception: Exception | None) -> None:
-    """Fail where a page of the finished site, or one of its styles, would fetch something from elsewhere."""
+    """Raise an error if a page or style sheet of the finished site would load anything from another server."""
     if exception is not None or app.builder.format != "html":
         return
     from sphinx.errors import ExtensionError
@@ -131,11 +131,11 @@ def check_finished(app: Sphinx, exception: Exception | None) -> None:
         for path in folder.rglob(pattern):
             addresses = find(path.read_text(encoding="utf-8"))
             if addresses:
-                raise ExtensionError(f"{path.relative_to(folder)} fetches from elsewhere: {', '.join(addresses)}")
+                raise ExtensionError(f"{path.relative_to(folder)} loads from another server: {', '.join(addresses)}")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Take part in a build."""
-    app.connect("source-read", add_what_is_made)
+    """Connect the functions to the events of a build."""
+    app.connect("source-read", append_generated)
     app.connect("build-finished", check_finished)
     return {"parallel_read_safe": True}
