@@ -28,7 +28,9 @@ def make_images(labels=LABELS):
     return images
 
 
-@pytest.mark.parametrize(("classifier", "expected"), [(CornerClassifier(both=True), True), (CornerClassifier(both=False), False)])
+@pytest.mark.parametrize(
+    ("classifier", "expected"), [(CornerClassifier(both=True), True), (CornerClassifier(both=False), False)]
+)
 def test_compare_mirrored_compares_mirrored_images(classifier, expected):
     preserves, sentence = compare_mirrored([(classifier, make_images(), LABELS)])
     assert preserves is expected

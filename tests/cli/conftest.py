@@ -25,7 +25,7 @@ def listing(folder):
 
 
 def check_one_line(arguments, words, folder, capsys):
-    """Assert that a command fails with an error that has these words and changes no file; return the lines before it."""
+    """Assert that a command fails with an error with these words and changes no file; return the lines before it."""
     before = listing(folder)
     code = main([str(each) for each in arguments])
     streams = capsys.readouterr()

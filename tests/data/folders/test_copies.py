@@ -1,6 +1,5 @@
 """Folders that repeat other folders: copies, versions of images, whole data sets."""
 
-
 import numpy as np
 import pytest
 from PIL import Image
