@@ -75,6 +75,9 @@ def _select_classes(dataset: Dataset, chosen: set[str]) -> Dataset:
     new[indices] = np.arange(len(indices))
 
     changed: dict[str, Any] = {"class_names": tuple(dataset.class_names[index] for index in indices), "files": ()}
+    form = dataset.submission
+    if form is not None and form.class_labels:  # in the order of the class names
+        changed["submission"] = replace(form, class_labels=tuple(form.class_labels[index] for index in indices))
     names, selected = iter(dataset.list_names()), []
     for split in ("train", "valid", "test"):
         images, labels = getattr(dataset, f"{split}_images"), getattr(dataset, f"{split}_labels")
