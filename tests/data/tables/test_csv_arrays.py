@@ -45,6 +45,23 @@ def test_headers_and_row_numbers_are_no_labels(tmp_path, options):
     np.testing.assert_array_equal(data.train_labels, LABELS)
 
 
+def test_numbers_in_any_notation_are_one_class(tmp_path):
+    np.savetxt(tmp_path / "X_train.csv", PIXELS, delimiter=",")
+    np.savetxt(tmp_path / "y_train.csv", LABELS)
+    write(tmp_path, "X_test.csv", PIXELS)
+    write(tmp_path, "y_test.csv", LABELS)
+    data = load_dataset(tmp_path)
+    assert data.class_names == ("0", "1", "2", "3")
+    np.testing.assert_array_equal(data.test_labels, LABELS)
+
+
+def test_dark_pixels_are_noted(tmp_path):
+    write(tmp_path, "X_train.csv", PIXELS % 17)
+    write(tmp_path, "y_train.csv", LABELS)
+    with pytest.warns(UserWarning, match=r"X_train\.csv: the maximum pixel is 16"):
+        load_dataset(tmp_path)
+
+
 def test_one_hot_labels(tmp_path):
     write(tmp_path, "X_train.csv", PIXELS)
     pd.get_dummies(pd.Series(np.array(["ant", "bee", "cat", "dog"])[LABELS])).to_csv(tmp_path / "y_train.csv")

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from skconv.data.content import is_table_name
-from skconv.data.conversion import shape_rows
+from skconv.data.conversion import shape_rows, warn_if_dark
 from skconv.data.dataset import Splits
-from skconv.data.labels import is_number
+from skconv.data.folder_tree import list_files
+from skconv.data.labels import clean_labels, is_number
 from skconv.data.npz_files import parse_names
 from skconv.data.tables.columns import ROW_NUMBERS, are_binary, is_label_header, to_bit
 from skconv.data.tables.pixel_csv import read_pixel_csv
@@ -104,7 +105,9 @@ def _read_pair(images: Path, labels: Path, image_size: tuple[int, ...] | None) -
             f"{images} seems to have a label column, and {labels.name} has labels, too. Pass --image-size if all "
             "columns are pixels; remove or rename one of the files otherwise."
         )
-    return shape_rows(str(images), table.pixels, image_size), _read_labels(labels, images, len(table.pixels))
+    warn_if_dark(str(images), table.pixels)
+    names = clean_labels(str(labels), _read_labels(labels, images, len(table.pixels)))
+    return shape_rows(str(images), table.pixels, image_size), names
 
 
 def _read_labels(path: Path, images: Path, n: int) -> list[str]:
