@@ -56,6 +56,14 @@ def test_submission_without_answers_has_no_score(competition, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["accuracy"] is None
 
 
+def test_make_accepts_a_home_folder(competition, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    copy = lambda _, folder, **__: shutil.copytree(competition, folder)  # noqa: E731
+    monkeypatch.setattr("skconv.competitions.making._make", copy)
+    assert main(["data", "kaggle-digits", "--make=~/made", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["folder"] == str(tmp_path / "made")
+
+
 @pytest.mark.slow
 def test_make_writes_a_competition_that_data_home_finds(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "cache"))

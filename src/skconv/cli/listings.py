@@ -105,10 +105,10 @@ def data(
     if name is not None and make is not None:
         from skconv.competitions.making import make_competition
 
-        make_competition(name, make, data_home=data_home, progress=is_terminal())
-        files = sorted(path.name for path in make.iterdir())
-        text = f"Made {name} in {make}: {', '.join(files)}. The labels to predict are in answers.csv."
-        return Output({"name": name, "folder": str(make), "files": files}, text)
+        folder = make_competition(name, make, data_home=data_home, progress=is_terminal())
+        files = sorted(path.name for path in folder.iterdir())
+        text = f"Made {name} in {folder}: {', '.join(files)}. The labels to predict are in answers.csv."
+        return Output({"name": name, "folder": str(folder), "files": files}, text)
     if name is not None and check is not None:
         from skconv.competitions.submissions import check_competition
 
