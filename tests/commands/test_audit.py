@@ -113,6 +113,16 @@ def test_audit_reports_broken_files_only(recipe, tmp_path, capsys):
     assert "cut.png" in printed
 
 
+def test_a_folder_with_the_name_of_a_data_set_is_not_checked(tmp_path, monkeypatch):
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "digits" / "broken.png").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("skconv.commands.audit._check_labels", lambda *_, **__: [])
+    with pytest.warns(UserWarning, match=r"known data set.*pass '\./digits'"):
+        result = audit("digits")
+    assert result.n == 1797 and result.count()["broken"] == 0
+
+
 @pytest.mark.parametrize(
     ("classes", "expected"),
     [

@@ -156,7 +156,8 @@ def audit(
     recipe = plan_run(load_recipe(options["recipe"] or "audit"), source=source, **select_changes(options))
     seed = choose_seed(options["seed"], recipe)
     folder = "" if out is None else str(out)
-    files = read_tree(Path(source), recipe.data.exclude or ())[0].list_images() if Path(source).is_dir() else []
+    is_folder = Path(source).is_dir() and not recipe.data.is_named  # a folder may have the name of a data set
+    files = read_tree(Path(source), recipe.data.exclude or ())[0].list_images() if is_folder else []
     broken = _find_broken(files, progress=progress)
     if broken and not recipe.data.skip_unreadable:
         result = AuditResult(str(source), len(files), {}, tuple(broken), folder)
