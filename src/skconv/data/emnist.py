@@ -10,13 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from skconv.data.content import open_table
+from skconv.data.split_names import SPLIT_WORDS, TEST
 from skconv.exceptions import DataError
 
-SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("test", "t10k", "testing"), "test"),
-    **dict.fromkeys(("val", "valid", "validation"), "valid"),
-}
+IDX_SPLITS = SPLIT_WORDS | {"t10k": TEST}  # words for splits in the names of MNIST's and EMNIST's files
 
 
 def correct_emnist(file: Path, name: str, images: np.ndarray, labels: list[str]) -> tuple[np.ndarray, list[str]]:
@@ -56,7 +53,7 @@ def split_words(name: str) -> list[str]:
 
 def name_set(words: list[str], others: Container[str] = ()) -> str:
     """Return the name of a data set, with hyphens, from words without those of splits and without `others`."""
-    return "-".join(word for word in words if word not in SPLIT_WORDS and word not in others)
+    return "-".join(word for word in words if word not in IDX_SPLITS and word not in others)
 
 
 def _read_mapping(path: Path) -> dict[str, str]:

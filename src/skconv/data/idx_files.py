@@ -20,7 +20,8 @@ import numpy as np
 from skconv.data.catalog.lookup import IDX_NAMES
 from skconv.data.content import MAX_DEFLATE_RATIO, check_sha256, find_file, is_compressed, open_content
 from skconv.data.dataset import Splits
-from skconv.data.emnist import SPLIT_WORDS, correct_emnist, name_set, split_words
+from skconv.data.emnist import IDX_SPLITS, correct_emnist, name_set, split_words
+from skconv.data.folder_tree import is_excluded
 from skconv.data.labels import name_labels
 from skconv.exceptions import DataError, list_some
 from skconv.images.formats import has_image_suffix
@@ -176,7 +177,7 @@ def _parse_name(path: Path) -> _IdxFile:
     """Return the parts of a file name; the split is "train" if no word of the name is that of a split."""
     name = _NAME.sub("", path.name.removesuffix(".gz"))
     words = split_words(name)
-    split = next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), "train")
+    split = next((IDX_SPLITS[word] for word in words if word in IDX_SPLITS), "train")
     kind = next((_KIND_WORDS[word] for word in words if word in _KIND_WORDS), "")
     return _IdxFile(path, name_set(words, _KIND_WORDS), split, kind or _find_kind(path))
 

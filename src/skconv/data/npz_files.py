@@ -19,15 +19,11 @@ from skconv.data.conversion import as_images, as_uint8, warn_if_dark
 from skconv.data.dataset import Splits
 from skconv.data.folder_tree import count_image_folders
 from skconv.data.labels import name_labels
-from skconv.data.split_names import split_name
+from skconv.data.split_names import SPLIT_WORDS, TEST, TRAIN, split_name
 from skconv.exceptions import DataError
 from skconv.text import format_count
 
-_SPLITS = {
-    **dict.fromkeys(("train", "training", "tr"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "valid"),
-    **dict.fromkeys(("test", "testing", "te"), "test"),
-}
+_SPLITS = SPLIT_WORDS | {"tr": TRAIN, "te": TEST}
 _KINDS = {
     **dict.fromkeys(("x", "image", "images", "img", "imgs", "data", "features", "pixels"), "images"),
     **dict.fromkeys(("y", "label", "labels", "target", "targets", "class", "classes"), "labels"),

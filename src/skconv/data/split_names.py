@@ -1,11 +1,12 @@
-"""Names of folders that are splits: train, valid and test, in any usual spelling."""
+"""Names of splits: train, valid and test, in any usual spelling."""
 
 from __future__ import annotations
 
 import re
 
 TRAIN, VALID, TEST = SPLITS = ("train", "valid", "test")
-_SPLIT_WORDS = {
+# Words for splits in the names of folders, files, arrays and in columns; some formats have further ones.
+SPLIT_WORDS = {
     "train": TRAIN, "training": TRAIN, "trn": TRAIN, "trainval": TRAIN,
     "val": VALID, "valid": VALID, "validation": VALID, "validate": VALID, "dev": VALID,
     "test": TEST, "testing": TEST, "tst": TEST, "evaluation": TEST,
@@ -13,7 +14,7 @@ _SPLIT_WORDS = {
 _FILLERS = frozenset({"set", "sets", "data", "dataset", "images", "image", "imgs", "img", "folder", "split", "samples"})
 # Numbers, versions and sizes, as in train2017, train-v2 and "Train Images 13440x32x32".
 _NUMBER = re.compile(r"(?:(?<![a-z])v)?\d+(?:\s*[x×]\s*\d+)*", re.IGNORECASE)
-_GLUED = re.compile(rf"({'|'.join(sorted(_SPLIT_WORDS, key=len, reverse=True))})(sets?|data|images?|imgs?)")
+_GLUED = re.compile(rf"({'|'.join(sorted(SPLIT_WORDS, key=len, reverse=True))})(sets?|data|images?|imgs?)")
 
 
 def split_name(name: str, *, numbers: bool = False) -> tuple[str, str] | None:
@@ -29,11 +30,11 @@ def split_name(name: str, *, numbers: bool = False) -> tuple[str, str] | None:
     ('train', '2017')
     """
     words = _split_words(name if numbers else _NUMBER.sub(" ", name))
-    found = [word for word in words if word in _SPLIT_WORDS]
+    found = [word for word in words if word in SPLIT_WORDS]
     if len(found) != 1:
         return None
     rest = [word for word in words if word not in _FILLERS and word != found[0]]
-    return _SPLIT_WORDS[found[0]], " ".join(rest)
+    return SPLIT_WORDS[found[0]], " ".join(rest)
 
 
 def _split_words(name: str) -> list[str]:

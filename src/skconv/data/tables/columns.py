@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from skconv.data.labels import is_number, to_number
+from skconv.data.split_names import SPLIT_WORDS, TEST, VALID
 from skconv.data.tables.image_matching import ImageIndex
 from skconv.data.tables.text import Table, find_column
 from skconv.exceptions import DataError, list_some
@@ -22,12 +23,8 @@ _LABEL_WORDS = frozenset(
 )
 _FLAG = re.compile(r"is_?(train|training|valid|val|validation|test)", re.IGNORECASE)  # headers of columns of 0 and 1
 _SPLIT_HEADERS = frozenset({"split", "set", "subset", "partition", "usage", "data set", "dataset"})
-# Values of a column of splits; "public" and "private" are those of competitions.
-_SPLITS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev", "publictest"), "valid"),
-    **dict.fromkeys(("test", "testing", "privatetest"), "test"),
-}
+# Values of a column of splits; "PublicTest" and "PrivateTest" are those of competitions.
+_SPLITS = SPLIT_WORDS | {"publictest": VALID, "privatetest": TEST}
 # Letters and digits of the headers of bounding boxes.
 _BOX_CORNER = re.compile(r"(?:roi|bbox|box|bb)?(x1|y1|xmin|ymin|minx|miny|xc|yc|xcenter|ycenter)")
 _BOX_HEADERS = frozenset({"bbox", "bndbox", "boundingbox", "box", "regionshapeattributes"})
