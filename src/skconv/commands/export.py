@@ -15,6 +15,7 @@ from skconv.files import atomic_dir, atomic_write, check_new_file, check_new_fol
 from skconv.images.arrays import describe_file_range
 from skconv.model_io.config import ModelConfig
 from skconv.model_io.folder import (
+    MODEL_FOLDER_NAME,
     ONNX_NAME,
     WEIGHTS_NAME,
     check_has_onnx,
@@ -140,7 +141,7 @@ def export(
     check_has_onnx(folder, config)
     content = read_verified(folder / ONNX_NAME, config.files[ONNX_NAME])
     content = replace_metadata(content, describe_onnx(config, config.files[WEIGHTS_NAME].sha256))
-    run = folder.parent if folder.name == "model" else folder
+    run = folder.parent if folder.name == MODEL_FOLDER_NAME else folder
     name = run.resolve().name
     if format == "web":
         target = Path(f"{name}-web" if out is None else out)

@@ -36,8 +36,7 @@ def note_class_names(dataset: Dataset) -> None:
 def _describe_missing(name: str, count: int) -> str:
     return (
         f"The label '{name}' of {format_count(count, 'image')} is used as a class. If it stands for missing labels, "
-        "pass --drop-class "
-        f"'{name}'."
+        f"pass --drop-class '{name}'."
     )
 
 

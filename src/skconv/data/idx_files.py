@@ -223,8 +223,7 @@ def _read_pair(
     if len(images) != len(labels):
         raise DataError(
             f"{images_file} has {format_count(len(images), 'image')}, but {labels_file.name} has "
-            f"{format_count(len(labels), 'label')}. "
-            "Use two files of the same source."
+            f"{format_count(len(labels), 'label')}. Use two files of the same source."
         )
     return images, name_labels(str(labels_file), labels)
 

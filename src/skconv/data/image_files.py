@@ -158,8 +158,7 @@ def _choose_target(spec: DataSpec, sampled: SampledSizes, n_files: int) -> Image
         if n_other and spec.resize is None and spec.form is None:
             warnings.warn(
                 f"Padding {n_other:,} of {len(sampled.sizes):,} images{sampled.describe()} to the aspect ratio of the "
-                "size "
-                f"{size[1]}×{size[0]}. Pass --resize crop or --resize stretch to change this.",
+                f"size {size[1]}×{size[0]}. Pass --resize crop or --resize stretch to change this.",
                 stacklevel=3,
             )
     return ImageSpec(*size, channels, resize=spec.resize_rule)

@@ -240,8 +240,7 @@ def _read_pair(
             hint = f"The images are along the last axis; save np.moveaxis({images_name}, -1, 0)."
         raise DataError(
             f"{arrays.path} has {format_count(n_images, 'image')} in '{images_name}', but "
-            f"{format_count(n_labels, 'label')} in '{labels_name}'. "
-            f"{hint}"
+            f"{format_count(n_labels, 'label')} in '{labels_name}'. {hint}"
         )
     names = name_labels(arrays.where(labels_name), labels)
     images = _read_images(arrays, images_name, image_size)

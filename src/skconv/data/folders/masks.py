@@ -42,9 +42,8 @@ def check_masks(classes: Mapping[str, Sequence[ImageFolder]]) -> None:
         name, first = next(iter(found.items()))
         raise DataError(
             f"Class '{name}' seems to contain segmentation masks: {first.n_masks:,} of {len(images[name]):,} images, "
-            "such "
-            f"as {first.example}. Pass {_advise(found, images)} to leave them out, or --exclude '' to train on all "
-            "images."
+            f"such as {first.example}. Pass {_advise(found, images)} to leave them out, or --exclude '' to train on "
+            "all images."
         )
     for name in filter(_MASK_FOLDER.fullmatch, images):
         stems = {image.stem for image in images[name]}

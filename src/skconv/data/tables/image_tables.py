@@ -232,7 +232,6 @@ def _drop_repeated(
     if conflicts:
         row, n = conflicts[0], len({found[names[row]] for row in conflicts})
         more = f", and there are several labels of {format_count(n - 1, 'other image')} too" if n > 1 else ""
-        more = f", and there are several labels of {format_count(n - 1, 'other image')} too" if n > 1 else ""
         remedy = "Delete one of the two lines." if n == 1 else "Leave one line per image."
         if has_boxes(table):
             remedy = "Crop each box into a separate image, and list these images."
@@ -243,8 +242,7 @@ def _drop_repeated(
     if repeated:
         warnings.warn(
             f"{table.where}: left out {format_count(len(repeated), 'repeated row')}, with the image and label of an "
-            "earlier "
-            f"row; the first is '{names[repeated[0]]}'.",
+            f"earlier row; the first is '{names[repeated[0]]}'.",
             stacklevel=2,
         )
     return list(first.values())

@@ -97,8 +97,7 @@ def find_layout(
     if text is None and n_columns <= MIN_PIXELS:
         raise DataError(
             f"{path} has {format_count(n_columns, 'column')} ({', '.join(rows[0])[:60]}), too few for a label and "
-            "pixels. "
-            "If it lists image files and their labels, pass their folder as --images."
+            "pixels. If it lists image files and their labels, pass their folder as --images."
         )
     if not table.rows:
         raise DataError(f"{path} has a header but no rows. Download or save it again.")

@@ -147,7 +147,7 @@ def is_open(nodes: Nodes, cells: Cells) -> bool:
     x, y = nodes
     directions = ((x, y, cells.horizontal), (y.T, x.T, cells.vertical.T))
     sides = [(across[:, ::step], along[:, ::step], mask) for across, along, mask in directions for step in (1, -1)]
-    return sum(np.mean(_continues(*side)) > 0.5 for side in sides) >= 1
+    return any(np.mean(_continues(*side)) > 0.5 for side in sides)
 
 
 def _continues(across: np.ndarray, along: np.ndarray, mask: np.ndarray) -> np.ndarray:
