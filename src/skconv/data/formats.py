@@ -17,7 +17,6 @@ from skconv.data.dataset import Dataset, Splits
 from skconv.data.emnist import correct_emnist, parse_table_name
 from skconv.data.folders.class_folders import read_class_folders
 from skconv.data.idx_files import has_idx_files, read_idx_folder
-from skconv.data.image_files import read_images
 from skconv.data.npz_files import has_npy_pair, read_npz, read_npz_images
 from skconv.data.spec import FORMATS, DataSpec, Format
 from skconv.data.tables.csv_arrays import find_csv_images, has_csv_pair, read_csv_pairs
@@ -48,12 +47,8 @@ def read_pixel_rows(spec: DataSpec, model: ImageSpec) -> tuple[np.ndarray, bool]
     return correct_emnist(spec.path, parse_table_name(spec.path), images, [])[0], table.labels is not None
 
 
-def _read_csv_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.ndarray]:
-    if not lists_images(spec.path):
-        return _number_rows(read_pixel_rows(spec, model)[0])
-    names, files = list_named_files(spec)
-    target = replace(spec, normalize=model.preprocessing, form=model)
-    return names, read_images(files, target)
+def _read_csv_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.ndarray | Sequence[Path]]:
+    return list_named_files(spec) if lists_images(spec.path) else _number_rows(read_pixel_rows(spec, model)[0])
 
 
 def _find_shape(spec: DataSpec, model: ImageSpec) -> tuple[int, ...]:

@@ -48,7 +48,8 @@ def load_inputs(
     Returns
     -------
     names : list of str
-        ``path`` of an image file, ``path#row`` of a row (from 0) in a CSV or .npz, ``path#id`` in a competition.
+        ``path`` of an image file, ``path#row`` of a row (from 0) in a CSV or .npz, ``path#id`` in a competition or in a
+        table of image files.
     images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
     notes : list of str
         Sentences on conversions that may be unexpected: images resized, or converted to grey or colour, files skipped.
@@ -68,15 +69,18 @@ def load_inputs(
         read = next((each.read_inputs for each in formats if each.accepts(path)), None)
         if read is not None:
             ids, images = read(DataSpec(path, label_column=label_column, image_size=image_size), spec)
-            names.extend(f"{path}#{each}" for each in ids)
+            found, skipped = [f"{path}#{each}" for each in ids], []
+        else:
+            images, skipped = list_images(path)
+            found = list(map(str, images))
+        if isinstance(images, np.ndarray):
             notes.record(images.shape[1:], str(path), len(images))
             parts.append(spec.preprocess_all(images))
         else:
-            files, skipped = list_images(path)
-            names.extend(map(str, files))
-            parts.append(_open_all(files, spec, notes, len(names) - len(files), errors, progress))
-            for file in skipped:
-                notes.add("file", "skipped as not an image", str(file))
+            parts.append(_open_all(images, spec, notes, len(names), errors, progress))
+        for file in skipped:
+            notes.add("file", "skipped as not an image", str(file))
+        names += found
     if not parts:
         raise DataError("There are no images to predict. Pass image files, folders, a CSV or an .npz.")
     return names, np.concatenate(parts), notes.sentences()
@@ -134,7 +138,7 @@ class ConversionNotes:
 
 
 def _open_all(
-    files: list[Path],
+    files: Sequence[Path],
     spec: ImageSpec,
     notes: ConversionNotes,
     start: int,

@@ -304,13 +304,15 @@ class Format:
     `accepts` returns whether a path can be read; it should check names, not the content. `read` accepts the
     `DataSpec` and whether to show a progress bar; if it applies ``spec.normalize``, it sets `preprocessing` of the data
     set. `read_inputs` accepts a `DataSpec` and the `ImageSpec` of a model, and returns an id per image and the images
-    to predict, of any size; if it is None, the path is searched for image files. `chooses_classes` is true if `read`
-    applies ``spec.drop_class`` and ``spec.min_class_size``.
+    to predict, of any size, or their files; if it is None, the path is searched for image files. `chooses_classes` is
+    true if `read` applies ``spec.drop_class`` and ``spec.min_class_size``. `folder_options` contains the names in
+    `FOLDER_OPTIONS` of the options that `read` applies; a source with another one is not read in this format. With
+    "exclude", the second argument of `accepts` has the patterns, if there are any.
     """
 
     accepts: Callable[[Path], bool]
     read: Callable[[DataSpec, bool], Dataset]
-    read_inputs: Callable[[DataSpec, ImageSpec], tuple[Sequence[str], np.ndarray]] | None = None
+    read_inputs: Callable[[DataSpec, ImageSpec], tuple[Sequence[str], np.ndarray | Sequence[Path]]] | None = None
     priority: int = 0
     chooses_classes: bool = False
 
