@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -103,7 +103,7 @@ def _read_folder(
         raise _unreadable(folder, error) from error
     for name, is_folder in _list_entries(folder):
         path = folder / name
-        if exclude and _is_excluded(str(path), name, root, exclude):
+        if is_excluded(path, root, exclude):
             others.n_excluded += _count_files(path) if is_folder else 1
         elif _is_hidden(name):
             others.add(str(path), _HIDDEN, _count_files(path) if is_folder else 1)
@@ -135,11 +135,52 @@ def descend(tree: ImageFolder) -> ImageFolder:
     return tree
 
 
-def count_image_folders(folder: Path) -> int:
-    """Return the number of visible folders that contain images and are not named after a split or "images"."""
-    names = [name for name, is_folder in _list_entries(folder) if is_folder and not _is_hidden(name)]
+def count_image_folders(folder: Path, exclude: Sequence[str] = (), root: Path | None = None) -> int:
+    """Return the number of visible folders that contain images and are not named after a split or "images".
+
+    Files and folders that match `exclude`, as in `read_tree`, do not count; `root` is by default `folder`.
+    """
+
+    def list_included(inner: Path) -> list[tuple[str, bool]]:
+        entries = [(name, is_folder) for name, is_folder in _list_entries(inner) if not _is_hidden(name)]
+        return [each for each in entries if not is_excluded(inner / each[0], root or folder, exclude)]
+
+    names = [name for name, is_folder in list_included(folder) if is_folder]
     names = [name for name in names if split_name(name) is None and strip_fillers(name)]
-    return sum(any(has_image_suffix(name) for name, _ in _list_entries(folder / each)) for each in names)
+    return sum(any(has_image_suffix(name) for name, _ in list_included(folder / each)) for each in names)
+
+
+def list_files(folder: Path, accepts: Callable[[Path], bool], exclude: Sequence[str] = ()) -> list[Path]:
+    """Return the files directly in a folder for which `accepts` returns true, sorted, without excluded ones.
+
+    The list is empty if the folder cannot be read, which the reader of class folders reports.
+    """
+    try:
+        found = sorted(filter(accepts, folder.iterdir()))
+    except OSError:
+        return []
+    return [file for file in found if file.is_file() and not is_excluded(file, folder, exclude)]
+
+
+def is_excluded(path: str | Path, root: str | Path, exclude: Sequence[str]) -> bool:
+    """Return whether a file or folder below `root` matches one of the patterns, which are as in `read_tree`."""
+    if not exclude:
+        return False
+    below = os.path.relpath(path, root).replace(os.sep, "/")
+    patterns = [pattern.rstrip("/") for pattern in exclude]
+    return any(fnmatch(below, each) or fnmatch(below, f"*/{each}") for each in patterns)
+
+
+def count_excluded(folder: Path, exclude: Sequence[str], root: Path | None = None) -> int:
+    """Return the number of files in a folder and its subfolders that are left out because of `exclude`."""
+    root, count = root or folder, 0
+    for name, is_folder in _list_entries(folder):
+        path = folder / name
+        if is_excluded(path, root, exclude):
+            count += _count_files(path) if is_folder else 1
+        elif is_folder and not _is_hidden(name) and not path.is_symlink():
+            count += count_excluded(path, exclude, root)
+    return count
 
 
 def quote_names(names: Iterable[str]) -> str:
@@ -195,12 +236,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link to itself
         return False
-
-
-def _is_excluded(path: str, name: str, root: str, exclude: tuple[str, ...]) -> bool:
-    below = os.path.relpath(path, root).replace(os.sep, "/")
-    patterns = [pattern.rstrip("/") for pattern in exclude]
-    return any(fnmatch(name, each) or fnmatch(below, each) or fnmatch(below, f"*/{each}") for each in patterns)
 
 
 def _count_files(folder: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,10 +16,11 @@ from skconv.data.content import is_table_name
 from skconv.data.conversion import shape_rows
 from skconv.data.dataset import Dataset, Splits
 from skconv.data.emnist import correct_emnist, parse_table_name
+from skconv.data.folder_tree import count_excluded
 from skconv.data.folders.class_folders import read_class_folders
 from skconv.data.idx_files import has_idx_files, read_idx_folder
 from skconv.data.npz_files import has_npy_pair, read_npz, read_npz_images
-from skconv.data.spec import FORMATS, DataSpec, Format
+from skconv.data.spec import FOLDER_OPTIONS, FORMATS, DataSpec, Format
 from skconv.data.tables.csv_arrays import find_csv_images, has_csv_pair, read_csv_pairs
 from skconv.data.tables.image_tables import (
     list_named_files,
@@ -29,6 +31,9 @@ from skconv.data.tables.image_tables import (
 )
 from skconv.data.tables.pixel_csv import read_pixel_csv
 from skconv.images.spec import ImageSpec
+from skconv.text import format_count
+
+_EXCLUDE = frozenset({"exclude"})  # of `FOLDER_OPTIONS`
 
 
 def is_table(path: Path) -> bool:
@@ -86,7 +91,8 @@ def _is_npz(path: Path) -> bool:
 
 
 def _read_npz(spec: DataSpec, progress: bool) -> Dataset:
-    return _to_dataset(read_npz(spec.path, spec.row_shape), spec)
+    _note_excluded(spec)
+    return _to_dataset(read_npz(spec.path, spec.row_shape, spec.exclude or ()), spec)
 
 
 def _read_npz_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.ndarray]:
@@ -96,10 +102,24 @@ def _read_npz_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], n
 def _read_csv_pair(spec: DataSpec, progress: bool) -> Dataset:
     if any(each is not None for each in (spec.label_column, spec.images, spec.image_column)):
         return _read_csv(spec, progress)
-    return _to_dataset(read_csv_pairs(spec.path, spec.row_shape), spec)
+    _note_excluded(spec)
+    return _to_dataset(read_csv_pairs(spec.path, spec.row_shape, spec.exclude or ()), spec)
 
 
-def _read_csv_pair_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.ndarray]:
+def _read_idx(spec: DataSpec, progress: bool) -> Dataset:
+    _note_excluded(spec)
+    return _to_dataset(read_idx_folder(spec.path, exclude=spec.exclude or ()), spec)
+
+
+def _note_excluded(spec: DataSpec) -> None:
+    """Warn about the number of files that are left out of a folder of arrays."""
+    n_excluded = count_excluded(spec.path, spec.exclude) if spec.exclude else 0
+    if n_excluded:
+        count = format_count(n_excluded, "file")
+        warnings.warn(f"{spec.path}: left out {count}, because of --exclude.", stacklevel=2)
+
+
+def _read_csv_pair_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.ndarray | Sequence[Path]]:
     return _read_csv_inputs(replace(spec, source=find_csv_images(spec.path)), model)
 
 
@@ -109,12 +129,21 @@ def _number_rows(images: np.ndarray) -> tuple[Sequence[str], np.ndarray]:
 
 FORMATS.register("csv", Format(is_table, _read_csv, read_inputs=_read_csv_inputs))
 # Priority over "csv", which accepts the table of images too.
-FORMATS.register("csv-pair", Format(has_csv_pair, _read_csv_pair, read_inputs=_read_csv_pair_inputs, priority=1))
+FORMATS.register(
+    "csv-pair",
+    Format(has_csv_pair, _read_csv_pair, read_inputs=_read_csv_pair_inputs, priority=1, folder_options=_EXCLUDE),
+)
 FORMATS.register("npz", Format(_is_npz, _read_npz, read_inputs=_read_npz_inputs))
-FORMATS.register("npy", Format(has_npy_pair, _read_npz, read_inputs=_read_npz_inputs))
-FORMATS.register("idx", Format(has_idx_files, lambda spec, _: _to_dataset(read_idx_folder(spec.path), spec)))
+FORMATS.register("npy", Format(has_npy_pair, _read_npz, read_inputs=_read_npz_inputs, folder_options=_EXCLUDE))
+FORMATS.register("idx", Format(has_idx_files, _read_idx, folder_options=_EXCLUDE))
 # Negative priority, because this format accepts every folder.
 FORMATS.register(
     "class-folders",
-    Format(Path.is_dir, partial(_read_folder, read_class_folders), priority=-1, chooses_classes=True),
+    Format(
+        lambda path, exclude=(): path.is_dir(),
+        partial(_read_folder, read_class_folders),
+        priority=-1,
+        chooses_classes=True,
+        folder_options=frozenset(FOLDER_OPTIONS),
+    ),
 )

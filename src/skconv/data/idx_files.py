@@ -10,7 +10,7 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
@@ -42,25 +42,28 @@ class _IdxFile(NamedTuple):
     kind: str
 
 
-def has_idx_files(path: Path) -> bool:
-    """Return whether a path is an IDX file, or a folder with IDX files at most two levels below, by file names."""
-    return any(True for _ in _find_files(path))
+def has_idx_files(path: Path, exclude: Sequence[str] = ()) -> bool:
+    """Return whether a path is an IDX file, or a folder with IDX files at most two levels below, by file names.
+
+    Files that match `exclude`, as in `skconv.data.folder_tree.read_tree`, do not count.
+    """
+    return any(True for _ in _find_files(path, exclude))
 
 
-def read_idx_folder(path: Path, sha256: Mapping[str, str] | None = None) -> Splits:
+def read_idx_folder(path: Path, sha256: Mapping[str, str] | None = None, exclude: Sequence[str] = ()) -> Splits:
     """Read the IDX files of a folder, or of the data set that one of its files belongs to.
 
     Files are recognised by the words train, test, t10k, val, images and labels in their names; they may be in
     subfolders. Test and validation split are optional. Images of EMNIST are transposed, with a warning, because its
-    files store columns first. `sha256` maps MNIST's file names without ``.gz`` to the expected checksums. Raise
-    `DataError` if a file is missing or invalid, if there are several data sets, or if the numbers of images and labels
-    differ.
+    files store columns first. `sha256` maps MNIST's file names without ``.gz`` to the expected checksums; `exclude` is
+    as in `has_idx_files`. Raise `DataError` if a file is missing or invalid, if there are several data sets, or if the
+    numbers of images and labels differ.
     """
     if sha256 is not None:
         return _read_mnist(path, sha256)
     chosen = _parse_name(path).set if path.is_file() else None
     folder = path.parent if path.is_file() else path
-    files = [each for each in map(_parse_name, _find_files(folder)) if chosen in (None, each.set)]
+    files = [each for each in map(_parse_name, _find_files(folder, exclude)) if chosen in (None, each.set)]
     names = sorted({each.set for each in files})
     if len(names) > 1:
         named = ", ".join(f"'{name}'" if name else "an unnamed data set" for name in names)
@@ -138,7 +141,7 @@ def _wrong_length(where: Path | str, n_found: int, n_values: int) -> DataError:
     return DataError(f"{where} has {relation} bytes than the {n_values:,} declared in its header. Download it again.")
 
 
-def _find_files(path: Path) -> Iterator[Path]:
+def _find_files(path: Path, exclude: Sequence[str]) -> Iterator[Path]:
     """Yield the files with the names of IDX files: `path`, or those in the folder `path` and two levels below."""
     if path.is_file():
         if _has_idx_name(path):
@@ -154,6 +157,8 @@ def _find_files(path: Path) -> Iterator[Path]:
             except OSError:
                 continue
             for entry in few:
+                if is_excluded(entry.path, path, exclude):
+                    continue
                 if entry.is_dir() and not entry.name.startswith("."):
                     deeper.append(Path(entry.path))
                 elif entry.is_file() and _has_idx_name(Path(entry.path)):

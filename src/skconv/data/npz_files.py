@@ -7,7 +7,7 @@ import re
 import struct
 import warnings
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 
 from skconv.data.conversion import as_images, as_uint8, warn_if_dark
 from skconv.data.dataset import Splits
-from skconv.data.folder_tree import count_image_folders
+from skconv.data.folder_tree import count_image_folders, is_excluded, list_files
 from skconv.data.labels import name_labels
 from skconv.data.split_names import SPLIT_WORDS, TEST, TRAIN, split_name
 from skconv.exceptions import DataError
@@ -43,14 +43,14 @@ class _Arrays:
     files: Mapping[str, Path] | None = None
 
     @classmethod
-    def open(cls, path: Path) -> _Arrays:
+    def open(cls, path: Path, exclude: Sequence[str] = ()) -> _Arrays:
         """List the arrays of an archive, of a folder, or of the files that belong to an .npy file or to an archive."""
         is_archive = path.suffix.lower() == ".npz"
         names = _list_arrays(path) if is_archive else []
         if len(names) > 1:
             return cls(path, names)
         folder = path if path.is_dir() else path.parent
-        groups = _group_files(folder)
+        groups = _group_files(folder, exclude)
         if not path.is_dir():
             groups = {prefix: files for prefix, files in groups.items() if path in files.values()}
         complete = {prefix: files for prefix, files in groups.items() if _has_pair(files)}
@@ -63,7 +63,7 @@ class _Arrays:
         if is_archive and not complete:
             return cls(path, names)
         files = next(iter(complete.values()), {})
-        for file in _list_files(folder):  # listed in a note
+        for file in _list_files(folder, exclude):  # listed in a note
             if file not in files.values():
                 # With the suffix, the name is not that of images or labels of the data set.
                 is_other = file.stem in files or (files and parse_names([file.stem]))
@@ -89,22 +89,19 @@ class _Arrays:
         return _read_array(file, names[0])
 
 
-def _list_files(folder: Path) -> list[Path]:
-    """Return the .npz and .npy files in a folder; none if it cannot be read, which other readers report."""
-    try:
-        return sorted(file for file in folder.iterdir() if file.suffix.lower() in (".npz", ".npy") and file.is_file())
-    except OSError:
-        return []
+def _list_files(folder: Path, exclude: Sequence[str]) -> list[Path]:
+    """Return the .npz and .npy files in a folder; errors as in `list_files`."""
+    return list_files(folder, lambda file: file.suffix.lower() in (".npz", ".npy"), exclude)
 
 
-def _group_files(folder: Path) -> dict[str, dict[str, Path]]:
+def _group_files(folder: Path, exclude: Sequence[str]) -> dict[str, dict[str, Path]]:
     """Return the files in a folder by the words before those of split and kind, as "kmnist" in kmnist-train-imgs.npz.
 
     The files of each group are named by the other words, such as "train-imgs". Other files are left out, and .npz files
     in a group whose .npy files include training images and labels.
     """
     groups: dict[str, dict[str, Path]] = {}
-    for file in _list_files(folder):
+    for file in _list_files(folder, exclude):
         starts = [0, *(match.end() for match in re.finditer(r"[-_. ]+", file.stem))]
         start = next((start for start in starts if parse_names([file.stem[start:]])), None)
         if start is not None:
@@ -121,7 +118,7 @@ def _has_pair(names: Iterable[str]) -> bool:
     return ("train", "images") in roles and ("train", "labels") in roles
 
 
-def read_npz(path: Path, image_size: tuple[int, ...] | None = None) -> Splits:
+def read_npz(path: Path, image_size: tuple[int, ...] | None = None, exclude: Sequence[str] = ()) -> Splits:
     """Read images and labels from an .npz archive, or from files of one array each, without loading pickled objects.
 
     The names are those of a split (train, val, test) and of images (``x``, ``images``, ``data``) or labels (``y``,
@@ -129,14 +126,15 @@ def read_npz(path: Path, image_size: tuple[int, ...] | None = None) -> Splits:
     only two arrays are used if their shapes are those of images and labels. Warnings list the files, and the arrays
     that are not used. `path` is an archive, a folder of files with one array each (.npy, or .npz such as
     kmnist-train-imgs.npz and kmnist-train-labels.npz), or one of these files. Uncompressed uint8 arrays are
-    memory-mapped, because they may be larger than RAM. `image_size` is as in `skconv.data.conversion.shape_rows`.
+    memory-mapped, because they may be larger than RAM. `image_size` is as in `skconv.data.conversion.shape_rows`, and
+    `exclude` contains patterns of files in a folder to leave out, as in `skconv.data.folder_tree.read_tree`.
 
     Raises
     ------
     DataError
         If the names are unknown, the archive is damaged, an array has pickled objects, or a pixel is outside 0..255.
     """
-    arrays = _Arrays.open(path)
+    arrays = _Arrays.open(path, exclude)
     pairs = _find_pairs(arrays)
     used = {name for pair in pairs.values() for name in pair}
     if arrays.files is not None:
@@ -167,25 +165,26 @@ def read_npz_images(path: Path, image_size: tuple[int, ...] | None = None) -> np
     return _read_images(arrays, names[0], image_size)
 
 
-def has_npy_pair(path: Path) -> bool:
+def has_npy_pair(path: Path, exclude: Sequence[str] = ()) -> bool:
     """Return whether a path is an .npy file, or a folder with files of training images and of their labels.
 
     Beside class folders, such files are probably features or predictions of the images, unless they are .npy files
-    whose names have no other words, such as X.npy and y.npy.
+    whose names have no other words, such as X.npy and y.npy. `exclude` is as in `read_npz`.
     """
     if path.suffix.lower() == ".npy" and path.is_file():
         return True
     if not path.is_dir():
         return False
-    pairs = {prefix: files for prefix, files in _group_files(path).items() if _has_pair(files)}
+    pairs = {prefix: files for prefix, files in _group_files(path, exclude).items() if _has_pair(files)}
     is_plain = any(file.suffix.lower() == ".npy" for file in pairs.get("", {}).values())
-    return bool(pairs) and (is_plain or not _has_class_folders(path))
+    return bool(pairs) and (is_plain or not _has_class_folders(path, exclude))
 
 
-def _has_class_folders(folder: Path) -> bool:
+def _has_class_folders(folder: Path, exclude: Sequence[str]) -> bool:
     """Return whether a folder, or a folder in it that is named after a split, contains several folders of images."""
     splits = [each for each in folder.iterdir() if split_name(each.name) is not None and each.is_dir()]
-    return any(count_image_folders(each) > 1 for each in (folder, *splits))
+    splits = [each for each in splits if not is_excluded(each, folder, exclude)]
+    return any(count_image_folders(each, exclude, folder) > 1 for each in (folder, *splits))
 
 
 def parse_names(names: Iterable[str]) -> dict[tuple[str, str], list[str]]:

@@ -28,6 +28,8 @@ from skconv.images.resizing import choose_size, describe_choice
 from skconv.images.spec import PREPROCESSING, RESIZE_RULES, ImageSpec
 from skconv.registry import Registry
 
+# Options for a folder of images.
+FOLDER_OPTIONS = ("exclude", "class_level", "label_pattern")
 _FORMATS = "a folder with one folder per class, a folder of IDX files, a competition's folder, a .csv or an .npz"
 
 
@@ -249,7 +251,7 @@ class DataSpec:
             raise ParameterError(
                 f"The 'min_class_size' parameter must be an integer of at least 1. Got {self.min_class_size!r}."
             )
-        for name in ("exclude", "class_level", "label_pattern"):
+        for name in FOLDER_OPTIONS:
             if getattr(self, name) is not None and not self.path.is_dir():
                 raise ParameterError(f"The '{name}' parameter is for a folder; the source is '{self.source}'. Omit it.")
         if self.label_pattern is not None:
@@ -277,8 +279,10 @@ class DataSpec:
         path = self.path
         if not path.is_dir() and not path.is_file():
             raise DataError(f"{path} is neither a file nor a folder; expected {_FORMATS}.")
+        excluded = [self.exclude] if self.exclude else []
+        given = {name for name in FOLDER_OPTIONS if getattr(self, name) is not None}
         for format_ in list_formats():
-            if format_.accepts(path):
+            if given <= format_.folder_options and format_.accepts(path, *excluded):
                 return format_
         other = describe_other(path)
         if other is not None:
@@ -310,11 +314,12 @@ class Format:
     "exclude", the second argument of `accepts` has the patterns, if there are any.
     """
 
-    accepts: Callable[[Path], bool]
+    accepts: Callable[..., bool]
     read: Callable[[DataSpec, bool], Dataset]
     read_inputs: Callable[[DataSpec, ImageSpec], tuple[Sequence[str], np.ndarray | Sequence[Path]]] | None = None
     priority: int = 0
     chooses_classes: bool = False
+    folder_options: frozenset[str] = frozenset()
 
 
 FORMATS: Registry[Format] = Registry("formats", "format")

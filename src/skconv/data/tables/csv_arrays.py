@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -26,11 +27,14 @@ _IGNORED = re.compile(r"\d+\s*[x×]\s*\d+|csv")  # parts of names such as "csvTr
 _Pairs = dict[str, tuple[Path, Path]]  # files of images and of labels, by split
 
 
-def has_csv_pair(path: Path) -> bool:
-    """Return whether a path is a folder with tables of training images and of labels, or the table of such images."""
+def has_csv_pair(path: Path, exclude: Sequence[str] = ()) -> bool:
+    """Return whether a path is a folder with tables of training images and of labels, or the table of such images.
+
+    `exclude` contains patterns of tables in a folder that do not count, as in `skconv.data.folder_tree.read_tree`.
+    """
     if not path.is_dir() and not is_table_name(path):
         return False
-    pairs = _find_pairs(path if path.is_dir() else path.parent)
+    pairs = _find_pairs(path if path.is_dir() else path.parent, exclude)
     return "train" in pairs and (path.is_dir() or path == pairs["train"][0])
 
 
@@ -40,34 +44,32 @@ def find_csv_images(path: Path) -> Path:
     return pairs.get("test", pairs.get("train", (path, path)))[0]
 
 
-def read_csv_pairs(path: Path, image_size: tuple[int, ...] | None = None) -> Splits:
+def read_csv_pairs(path: Path, image_size: tuple[int, ...] | None = None, exclude: Sequence[str] = ()) -> Splits:
     """Read images and labels from tables of a folder that are named by split and content, with a note of their names.
 
-    The names are those of `skconv.data.npz_files.read_npz`, also as ``csvTrainImages 13440x1024.csv``. Raise
-    `DataError` unless both tables of a split have the same number of rows, and each label is one value or one-hot.
+    The names are those of `skconv.data.npz_files.read_npz`, also as ``csvTrainImages 13440x1024.csv``; `image_size` and
+    `exclude` are as there. Raise `DataError` unless both tables of a split have the same number of rows, and each label
+    is one value or one-hot.
     """
     folder = path if path.is_dir() else path.parent
-    pairs = _find_pairs(folder)
+    pairs = _find_pairs(folder, exclude)
     used = [f"{split} images in '{first.name}', labels in '{second.name}'" for split, (first, second) in pairs.items()]
-    others = set(_list_tables(folder)) - {file for pair in pairs.values() for file in pair}
+    others = set(_list_tables(folder, exclude)) - {file for pair in pairs.values() for file in pair}
     ignored = f"; not used: {', '.join(sorted(file.name for file in others))}" if others else ""
     warnings.warn(f"{folder}: {'; '.join(used)}{ignored}.", stacklevel=2)
     read = {split: _read_pair(*pair, image_size) for split, pair in pairs.items()}
     return Splits(*read["train"], *read.get("test", (None, None)), *read.get("valid", (None, None)))
 
 
-def _list_tables(folder: Path) -> list[Path]:
-    """Return the tables in a folder; none if it cannot be read, which the readers of other formats report."""
-    try:
-        return sorted(file for file in folder.iterdir() if is_table_name(file) and file.is_file())
-    except OSError:
-        return []
+def _list_tables(folder: Path, exclude: Sequence[str]) -> list[Path]:
+    """Return the tables in a folder; errors as in `list_files`."""
+    return list_files(folder, is_table_name, exclude)
 
 
-def _find_pairs(folder: Path) -> _Pairs:
+def _find_pairs(folder: Path, exclude: Sequence[str] = ()) -> _Pairs:
     """Return the tables of each split that has one of pixels without labels, and one of labels."""
     files: dict[str, list[Path]] = {}
-    for file in _list_tables(folder):
+    for file in _list_tables(folder, exclude):
         stem = file.name.lower().removesuffix(".gz").rpartition(".")[0]
         files.setdefault(_IGNORED.sub("", stem), []).append(file)
     roles = {role: [file for name in names for file in files[name]] for role, names in parse_names(files).items()}
