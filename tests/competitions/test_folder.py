@@ -5,8 +5,13 @@ import pytest
 from PIL import Image
 
 from skconv.competitions.folder import is_competition, read_competition, read_form, read_submission
+from skconv.competitions.submissions import load_submission_form
 from skconv.data.dataset import SubmissionForm
+from skconv.data.inputs import load_inputs
+from skconv.data.loading import load_dataset
+from skconv.data.spec import DataSpec
 from skconv.exceptions import DataError, SourceNotFoundError
+from skconv.images.spec import ImageSpec
 
 NAMES = ["kaggle-digits", "identify-the-apparels"]
 
@@ -25,7 +30,7 @@ def change_line(path, number, change):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_read_competition_with_answers_has_a_test_split(make_competition, name):
-    splits, form = read_competition(make_competition(name))
+    splits, form = read_competition(DataSpec(make_competition(name)))
     assert splits.test_images is form.images
     assert len(splits.test_labels) == len(form.ids) == {"kaggle-digits": 40, "identify-the-apparels": 30}[name]
     assert form.class_labels == tuple("0123456789")
@@ -35,7 +40,7 @@ def test_read_competition_with_answers_has_a_test_split(make_competition, name):
 def test_read_competition_without_answers_has_none(make_competition, name):
     folder = make_competition(name)
     (folder / "answers.csv").unlink()
-    splits, form = read_competition(folder)
+    splits, form = read_competition(DataSpec(folder))
     assert splits.test_images is None and splits.test_labels is None
     assert form.images.shape[1:] == (8, 8)
 
@@ -43,8 +48,8 @@ def test_read_competition_without_answers_has_none(make_competition, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_read_form_equals_form_of_read_competition(make_competition, name):
     folder = make_competition(name)
-    _, whole = read_competition(folder)
-    form = read_form(folder)
+    _, whole = read_competition(DataSpec(folder))
+    form = read_form(DataSpec(folder))
     assert (form.header, form.ids, form.class_labels) == (whole.header, whole.ids, whole.class_labels)
     np.testing.assert_array_equal(form.images, whole.images)
 
@@ -55,20 +60,20 @@ def test_read_form_equals_form_of_read_competition(make_competition, name):
 )
 def test_read_form_without_a_sample_is_the_same(make_competition, name, header, first):
     folder = make_competition(name)
-    with_sample = read_form(folder)
+    with_sample = read_form(DataSpec(folder))
     (folder / "sample_submission.csv").unlink()
-    form = read_form(folder)
+    form = read_form(DataSpec(folder))
     assert (form.header, form.ids) == (with_sample.header, with_sample.ids)
     assert form.header == header and form.ids[0] == first
 
 
 def test_read_form_uses_order_of_sample_submission(make_competition):
     folder = make_competition("identify-the-apparels")
-    before = read_form(folder)
+    before = read_form(DataSpec(folder))
     ids = ["Id,Class", *(f"{name}," for name in reversed(before.ids))]
     (folder / "sample_submission.csv").write_text("\n".join(ids))
     (folder / "answers.csv").unlink()
-    form = read_form(folder)
+    form = read_form(DataSpec(folder))
     assert form.header == ("Id", "Class") and form.ids == before.ids[::-1]
     np.testing.assert_array_equal(form.images, before.images[::-1])
 
@@ -76,20 +81,20 @@ def test_read_form_uses_order_of_sample_submission(make_competition):
 def test_read_form_accepts_numbers_from_0(make_competition):
     folder = make_competition("kaggle-digits")
     (folder / "sample_submission.csv").write_text("\n".join(["id,label", *(f"{row},0" for row in range(40))]))
-    assert read_form(folder).ids[:2] == ("0", "1")
+    assert read_form(DataSpec(folder)).ids[:2] == ("0", "1")
 
 
 def test_read_competition_converts_all_to_colour_if_one_is(make_competition):
     folder = make_competition("identify-the-apparels")
     Image.new("RGB", (8, 8), "navy").save(folder / "test" / "71.png")
-    splits, form = read_competition(folder)
+    splits, form = read_competition(DataSpec(folder))
     assert splits.train_images.shape[1:] == form.images.shape[1:] == (8, 8, 3)
 
 
 def test_read_competition_image_size_is_shape_of_rows(tmp_path, samples):
     samples.csv(tmp_path / "train.csv", n_pixels=50)
     samples.csv(tmp_path / "test.csv", n_pixels=50, label=False)
-    splits, form = read_competition(tmp_path, (5, 10))
+    splits, form = read_competition(DataSpec(tmp_path, image_size=(5, 10)))
     assert splits.train_images.shape == form.images.shape == (6, 5, 10)
 
 
@@ -115,7 +120,7 @@ def test_read_competition_rejects_invalid_line_of_pixels(make_competition, file,
     folder = make_competition("kaggle-digits")
     change_line(folder / file, number, change)
     with pytest.raises(DataError, match=message) as caught:
-        read_competition(folder)
+        read_competition(DataSpec(folder))
     assert "\n" not in str(caught.value)
 
 
@@ -136,7 +141,7 @@ def test_read_competition_rejects_invalid_line_of_ids(make_competition, file, nu
     folder = make_competition("identify-the-apparels")
     change_line(folder / file, number, change)
     with pytest.raises(DataError, match=message) as caught:
-        read_competition(folder)
+        read_competition(DataSpec(folder))
     assert "\n" not in str(caught.value)
 
 
@@ -144,18 +149,18 @@ def test_read_competition_rejects_missing_rows_or_images(make_competition, tmp_p
     folder = make_competition("identify-the-apparels")
     (folder / "test.csv").write_text("id\n")
     with pytest.raises(DataError, match=r"test\.csv .*no rows"):
-        read_competition(folder)
+        read_competition(DataSpec(folder))
     (folder / "test.csv").write_text("id\n71\n")
     (folder / "test").rename(tmp_path / "elsewhere")
     with pytest.raises(SourceNotFoundError, match=r"folder .*test does not exist.* train\.csv as .*--images"):
-        read_competition(folder)
+        read_competition(DataSpec(folder))
 
 
 def test_read_competition_rejects_labels_in_test(make_competition):
     folder = make_competition("kaggle-digits")
     (folder / "test.csv").write_bytes((folder / "train.csv").read_bytes())
     with pytest.raises(DataError, match=r"test\.csv has a label column"):
-        read_competition(folder)
+        read_competition(DataSpec(folder))
 
 
 def test_labels_of_listed_test_images_are_not_used_with_a_note(make_competition):
@@ -163,11 +168,11 @@ def test_labels_of_listed_test_images_are_not_used_with_a_note(make_competition)
     ids = (folder / "test.csv").read_text().split()[1:]
     (folder / "test.csv").write_text("id,label\n" + "".join(f"{name},{int(name) % 3}\n" for name in ids))
     with pytest.warns(UserWarning, match=r"test\.csv: not used: 'label'.*skconv evaluate"):
-        assert list(read_competition(folder)[1].ids) == ids
+        assert list(read_competition(DataSpec(folder))[1].ids) == ids
     (folder / "sample_submission.csv").unlink()
     (folder / "test.csv").write_text("size,image,label\n" + "".join(f"8,{name},{int(name) % 3}\n" for name in ids))
     with pytest.warns(UserWarning, match=r"not used: 'label'"):
-        form = read_form(folder)
+        form = read_form(DataSpec(folder))
     assert form.header == ("image", "label") and list(form.ids) == ids
 
 
@@ -203,7 +208,7 @@ def test_read_competition_rejects_truncated_kaggle_file(data_home, tmp_path):
     (tmp_path / "train.csv").symlink_to(data_home / "kaggle-digit-recognizer" / "train_head_1538lines.csv")
     (tmp_path / "test.csv").write_text(",".join(f"pixel{index}" for index in range(784)) + "\n" + "0," * 783 + "0\n")
     with pytest.raises(DataError, match=r"train\.csv, line 1539 has 314 values, but the first line has 785"):
-        read_competition(tmp_path)
+        read_competition(DataSpec(tmp_path))
 
 
 @pytest.mark.data
@@ -215,7 +220,7 @@ def test_read_form_accepts_ids_of_organisers(data_home, make_competition):
     (folder / "test.csv").write_text("\n".join(ids))
     for old, new in zip(range(71, 101), range(60001, 60031), strict=True):
         (folder / "test" / f"{old}.png").rename(folder / "test" / f"{new}.png")
-    form = read_form(folder)
+    form = read_form(DataSpec(folder))
     assert form.header == ("id", "label") and form.ids[-1] == "60030"
 
 
@@ -272,3 +277,67 @@ def test_read_submission_error_has_line_number(tmp_path, form, content, message)
 def test_read_submission_rejects_missing_file(tmp_path, form):
     with pytest.raises(DataError, match="cannot be read: No such file"):
         read_submission(tmp_path / "none.csv", form)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Make a competition with images of 40×20 pixels, white except for a black left third; three ids have labels."""
+    photo = np.full((20, 40), 255, np.uint8)
+    photo[:, :13] = 0
+    for name, ids in (("train", range(1, 4)), ("test", range(4, 6))):
+        (tmp_path / name).mkdir()
+        for each in ids:
+            Image.fromarray(photo).save(tmp_path / name / f"{each}.png")
+    (tmp_path / "train.csv").write_text("id,label\n1,a\n2,b\n3,a\n")
+    (tmp_path / "test.csv").write_text("id\n4\n5\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("resize", [None, "pad", "crop", "stretch"])
+def test_images_are_resized_by_the_recorded_rule(photos, resize):
+    photo = Image.open(photos / "train" / "1.png")
+    data = load_dataset(photos, image_size=16, resize=resize)
+    expected = ImageSpec(16, 16, 1, resize=resize or "pad").preprocess(np.asarray(photo))
+    assert data.resize == (resize or "pad")
+    for images in (data.train_images, data.submission.images):
+        np.testing.assert_array_equal(images, np.stack([expected] * len(images)))
+
+
+def test_images_to_predict_are_resized_as_for_training(photos):
+    spec = ImageSpec(16, 16, 1, resize="crop")
+    expected = load_dataset(photos, image_size=16, resize="crop").submission.images
+    with pytest.warns(UserWarning, match="test images of .* are resized to 16×16"):
+        _, images, _ = load_inputs(photos, spec)
+    np.testing.assert_array_equal(images, expected)
+    np.testing.assert_array_equal(load_submission_form(photos, spec)[0].images, expected)
+
+
+def test_images_are_preprocessed_as_requested(photos):
+    data = load_dataset(photos, normalize="digit")
+    assert data.preprocessing == "digit" and data.resize is None
+    assert data.image_shape == data.submission.images.shape[1:] == (28, 28)
+
+
+def test_excluded_images_are_missing(photos):
+    (photos / "train" / "bad").mkdir()
+    with pytest.raises(DataError, match="lacks 1 of the 3 images"):
+        load_dataset(photos, exclude=["bad", "3.png"])
+
+
+@pytest.mark.parametrize("size", [None, (5, 10)])
+def test_rows_to_predict_may_not_be_square(tmp_path, samples, size):
+    samples.csv(tmp_path / "train.csv", n_pixels=50)
+    samples.csv(tmp_path / "test.csv", n_pixels=50, label=False)
+    for model in (ImageSpec(5, 10, 1), ImageSpec(28, 28, 1)) if size else (ImageSpec(5, 10, 1),):
+        form, _ = load_submission_form(tmp_path, model, size)
+        assert form.images.shape == (6, *model.shape)
+        np.testing.assert_array_equal(load_inputs(tmp_path, model, image_size=size)[1], form.images)
+
+
+def test_labels_of_a_submission_are_those_of_the_remaining_classes(make_competition):
+    folder = make_competition("kaggle-digits")
+    (folder / "answers.csv").unlink()
+    with pytest.warns(UserWarning, match="The class '3'"):
+        data = load_dataset(folder, drop_class="3")
+    assert data.submission.class_labels == data.class_names == tuple("012456789")
+    assert len(data.submission.images) == 40

@@ -20,6 +20,7 @@ from skconv.data.catalog.lookup import get_entry
 from skconv.data.dataset import SubmissionForm
 from skconv.data.loading import load_dataset
 from skconv.data.published.named import load_entry
+from skconv.data.spec import DataSpec
 from skconv.exceptions import DataError, OutputError, UnknownNameError
 
 
@@ -68,7 +69,7 @@ def test_write_competition_writes_apparels_format(tmp_path, digits):
 @pytest.mark.parametrize("name", list_competitions())
 def test_write_competition_writes_every_image_once_with_its_label(tmp_path, digits, name):
     write_competition(name, tmp_path / "made", digits)
-    splits, _ = read_competition(tmp_path / "made")
+    splits, _ = read_competition(DataSpec(tmp_path / "made"))
     assert count_images(pool(splits)) == count_images(pool(digits))
     label_of = dict(
         zip((image.tobytes() for image in pool(digits)), [*digits.train_labels, *digits.test_labels], strict=True)
@@ -90,7 +91,7 @@ def test_write_competition_stratifies_and_shuffles_digits(tmp_path, digits):
     n, labels = 1000, ["0"] * 333 + ["1"] * 334 + ["2"] * 333
     images = np.arange(n * 64, dtype=np.uint32).astype(np.uint8).reshape(n, 8, 8)
     write_competition("kaggle-digits", tmp_path / "made", digits._replace(train_images=images, train_labels=labels))
-    splits, _ = read_competition(tmp_path / "made")
+    splits, _ = read_competition(DataSpec(tmp_path / "made"))
     counts = Counter(labels) + Counter(digits.test_labels)
     assert len(splits.train_labels) == sum(counts.values()) * 3 // 5
     for label, count in Counter(splits.train_labels).items():

@@ -7,6 +7,7 @@ from skconv.competitions.folder import read_form, read_submission
 from skconv.competitions.submissions import load_submission_form, write_submission
 from skconv.data.dataset import SubmissionForm
 from skconv.data.inputs import load_inputs
+from skconv.data.spec import DataSpec
 from skconv.exceptions import DataError, OutputError
 from skconv.images.spec import ImageSpec
 
@@ -61,7 +62,7 @@ def test_submission_form_rejects_different_numbers():
 def test_load_submission_form_converts_to_size_of_model(make_competition, name, file):
     folder = make_competition(name)
     form, notes = load_submission_form(folder / file, ImageSpec(12, 10, 3))
-    assert (form.header, form.ids) == (read_form(folder).header, read_form(folder).ids)
+    assert (form.header, form.ids) == (read_form(DataSpec(folder)).header, read_form(DataSpec(folder)).ids)
     assert form.images.shape == (len(form.ids), 12, 10, 3)
     assert f"{len(form.ids)} images were resized to 10×12" in notes[0]
     assert "colour" in notes[1] and len(notes) == 2

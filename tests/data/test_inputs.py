@@ -8,6 +8,7 @@ from PIL import Image
 
 from skconv.competitions.folder import read_form
 from skconv.data.inputs import load_inputs
+from skconv.data.spec import DataSpec
 from skconv.exceptions import DataError, SourceNotFoundError
 from skconv.images.spec import ImageSpec
 
@@ -65,7 +66,7 @@ def test_load_inputs_reads_test_split_of_npz(tmp_path, samples):
 @pytest.mark.parametrize("name", ["kaggle-digits", "identify-the-apparels"])
 def test_load_inputs_reads_test_images_of_competition(make_competition, name):
     folder = make_competition(name)
-    form = read_form(folder)
+    form = read_form(DataSpec(folder))
     names, images, notes = load(folder)
     assert names == [f"{folder}#{each}" for each in form.ids]
     np.testing.assert_array_equal(images, form.images)

@@ -16,8 +16,8 @@ from skconv.data.catalog.lookup import CatalogEntry, get_entry
 from skconv.data.content import open_table
 from skconv.data.conversion import shape_rows
 from skconv.data.dataset import Dataset, Splits, SubmissionForm
-from skconv.data.folder_tree import count_image_folders, walk_files
-from skconv.data.image_files import read_images
+from skconv.data.folder_tree import count_image_folders, is_excluded, walk_files
+from skconv.data.image_files import SampledSizes, read_images
 from skconv.data.labels import sort_names
 from skconv.data.spec import FORMATS, DataSpec, Format
 from skconv.data.tables.columns import find_names
@@ -36,47 +36,48 @@ PIXEL_HEADER, ID_HEADER = ("ImageId", "Label"), ("id", "label")
 _FORMS = {"kaggle-digits": (PIXEL_HEADER, 1, 28_000), "identify-the-apparels": (ID_HEADER, 60_001, 70_000)}
 
 
-def is_competition(folder: Path) -> bool:
+def is_competition(folder: Path, exclude: Sequence[str] = ()) -> bool:
     """Return whether a folder contains ``train.csv`` and ``test.csv``, but no class folders.
 
     Folders in ``train`` are class folders. So are several folders of images beside tables that list images, if there is
-    neither a folder ``train`` nor a sample submission.
+    neither a folder ``train`` nor a sample submission. Files and folders that match `exclude`, as in `read_tree`, do
+    not count.
     """
-    if not all((folder / name).is_file() for name in (TRAIN, TEST)):
+
+    def is_included(path: Path) -> bool:
+        return not is_excluded(path, folder, exclude)
+
+    if not all((folder / name).is_file() and is_included(folder / name) for name in (TRAIN, TEST)):
         return False
     images = folder / TRAIN_FOLDER
-    if images.is_dir():
-        return not any(entry.is_dir() for entry in os.scandir(images))
-    return count_image_folders(folder) < 2 or (folder / SAMPLE).is_file() or not lists_images(folder / TRAIN)
+    if images.is_dir() and is_included(images):
+        return not any(entry.is_dir() and is_included(Path(entry)) for entry in os.scandir(images))
+    return count_image_folders(folder, exclude) < 2 or (folder / SAMPLE).is_file() or not lists_images(folder / TRAIN)
 
 
-def read_competition(
-    folder: Path,
-    image_size: tuple[int, ...] | None = None,
-    *,
-    skip_unreadable: bool | None = None,
-    progress: bool = False,
-) -> tuple[Splits, SubmissionForm]:
-    """Return the splits of a competition's folder and the format of a submission.
+def read_competition(spec: DataSpec, *, progress: bool = False) -> tuple[Splits, SubmissionForm]:
+    """Return the splits of a competition's folder, ``spec.path``, and the format of a submission.
 
     The folder contains ``train.csv`` (label and pixels) and ``test.csv`` (pixels), or ``train.csv`` (``id,label``),
     ``test.csv`` (``id``) and the folders ``train`` and ``test`` with one image per id. Optional files are
     ``sample_submission.csv``, with the header and order of a submission, and ``answers.csv``, with the labels of the
-    test images in the format of a submission; without ``answers.csv`` there is no test split.
+    test images in the format of a submission; without ``answers.csv`` there is no test split. Size, resize rule and
+    preprocessing of image files are those of `spec`.
 
     Raise `DataError` if a table cannot be read, or if the tables and images do not match.
     """
+    folder = spec.path
     train, test = folder / TRAIN, folder / TEST
     if not lists_images(train):
-        table = read_pixel_csv(train, n_pixels=_count_pixels(image_size))
+        table = read_pixel_csv(train, n_pixels=_count_pixels(spec.row_shape))
         labels = table.labels or []
-        train_images = shape_rows(str(train), table.pixels, image_size)
-        ids, test_images = None, _read_test_pixels(test, image_size)
+        train_images = shape_rows(str(train), table.pixels, spec.row_shape)
+        ids, test_images = None, _read_test_pixels(test, spec.row_shape)
     else:
-        files, labels, _ = _list_training_files(train, skip_unreadable=skip_unreadable)
-        ids, test_files = _list_test_files(test)
+        files, labels, _ = _list_training_files(spec)
+        ids, test_files = _list_test_files(spec)
         # Read all images in one call, so that either all are grey or all are in colour.
-        images = read_images([*files, *test_files], DataSpec(image_size=image_size), progress=progress)
+        images = read_images([*files, *test_files], spec, progress=progress)
         train_images, test_images = images[: len(files)], images[len(files) :]
     form = _make_form(folder, ids, test_images, labels)
     if not (folder / ANSWERS).is_file():
@@ -84,26 +85,32 @@ def read_competition(
     return Splits(train_images, labels, form.images, read_submission(folder / ANSWERS, form)), form
 
 
-def read_form(folder: Path, *, progress: bool = False) -> SubmissionForm:
-    """Read only the test images of a competition; parameters and errors as in `read_competition`."""
+def read_form(spec: DataSpec, *, progress: bool = False) -> SubmissionForm:
+    """Read only the test images of a competition; parameters and errors as in `read_competition`.
+
+    If ``spec.form`` is the format of a model with a resize rule, image files are resized by it, with a warning.
+    """
+    folder, model = spec.path, spec.form
     train, test = folder / TRAIN, folder / TEST
     if not lists_images(train):
-        return _make_form(folder, None, _read_test_pixels(test, None), read_csv_labels(train))
-    ids, files = _list_test_files(test)
-    images = read_images(files, DataSpec(), progress=progress)
-    return _make_form(folder, ids, images, _list_training_files(train).labels)
+        shape = spec.row_shape or (None if model is None else (model.height, model.width))
+        return _make_form(folder, None, _read_test_pixels(test, shape), read_csv_labels(train))
+    ids, files = _list_test_files(spec)
+    if model is not None and model.resize is None:  # trained on images that were not resized, or were preprocessed
+        spec = replace(spec, form=None)
+    elif model is not None and any(size != (model.height, model.width) for size in SampledSizes.read(files).sizes):
+        warnings.warn(f"The test images of {folder} are resized to {model.width}×{model.height}.", stacklevel=2)
+    images = read_images(files, spec, progress=progress)
+    return _make_form(folder, ids, images, _list_training_files(spec).labels)
 
 
-def load_folder(
-    folder: Path,
-    image_size: tuple[int, ...] | None = None,
-    *,
-    skip_unreadable: bool | None = None,
-    progress: bool = False,
-) -> Dataset:
+def load_folder(spec: DataSpec, *, progress: bool = False) -> Dataset:
     """Load a competition's folder as a data set; class names and licence are set if the competition is recognised."""
-    splits, form = read_competition(folder, image_size, skip_unreadable=skip_unreadable, progress=progress)
-    dataset = replace(splits.to_dataset(DataSpec(folder).short_name, str(folder)), submission=form)
+    splits, form = read_competition(spec, progress=progress)
+    dataset = replace(splits.to_dataset(spec.short_name, str(spec.path)), submission=form)
+    if lists_images(spec.path / TRAIN):  # files are preprocessed or resized while they are read
+        resize = spec.resize_rule if spec.normalize is None else None
+        dataset = replace(dataset, preprocessing=spec.normalize, resize=resize)
     entry = recognize_competition(form)
     return dataset if entry is None else replace(dataset, class_names=entry.class_names, licence=entry.licence)
 
@@ -181,14 +188,16 @@ def _count_pixels(image_size: tuple[int, ...] | None) -> int | None:
     return None if image_size is None else math.prod(image_size)
 
 
-def _list_training_files(train: Path, *, skip_unreadable: bool | None = None) -> Listing:
-    spec = DataSpec(train, skip_unreadable=skip_unreadable)
-    return list_labelled_files(read_table(train), _index_images(train, TRAIN_FOLDER), spec)
+def _list_training_files(spec: DataSpec) -> Listing:
+    train = spec.path / TRAIN
+    index = _index_images(spec, train, TRAIN_FOLDER)
+    return list_labelled_files(read_table(train), index, DataSpec(train, skip_unreadable=spec.skip_unreadable))
 
 
-def _list_test_files(test: Path) -> tuple[list[str], list[Path]]:
+def _list_test_files(spec: DataSpec) -> tuple[list[str], list[Path]]:
     """Return the ids of the test images and their files."""
-    index = _index_images(test, TEST_FOLDER)
+    test = spec.path / TEST
+    index = _index_images(spec, test, TEST_FOLDER)
     table = read_table(test).split_header()
     column = find_names(table, index) if table.n_columns > 2 else 0
     ids = table.column(column) if table.n_columns > 2 else _read_ids(test)[1]
@@ -204,12 +213,17 @@ def _list_test_files(test: Path) -> tuple[list[str], list[Path]]:
     return ids, [found[name] for name in ids]
 
 
-def _index_images(table: Path, name: str) -> ImageIndex:
+def _index_images(spec: DataSpec, table: Path, name: str) -> ImageIndex:
     """Return the files of the folder `name` beside a table, or of all folders beside the table if it does not exist."""
+
+    def select(files: Sequence[Path]) -> list[Path]:
+        return [file for file in files if not is_excluded(file, spec.path, spec.exclude or ())]
+
     folder = table.parent / name
     if folder.is_dir():
-        return ImageIndex(folder, walk_files(folder), table.parent)
-    index = index_near(table)
+        return ImageIndex(folder, select(walk_files(folder)), table.parent)
+    found = index_near(table)
+    index = ImageIndex(found.folder, select(found.files))
     if not index.files or any((table.parent / each).is_dir() for each in (TRAIN_FOLDER, TEST_FOLDER)):
         raise SourceNotFoundError(
             f"{table} lists images, but their folder {folder} does not exist. Put the images there, or pass {TRAIN} as "
@@ -295,7 +309,7 @@ def _read_ids(table: Path) -> tuple[tuple[str, str], list[str]]:
 
 
 def _read_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.ndarray]:
-    form = read_form(spec.path)
+    form = read_form(replace(spec, form=model))
     return form.ids, form.images
 
 
@@ -303,10 +317,9 @@ FORMATS.register(
     "competition",
     Format(
         accepts=is_competition,
-        read=lambda spec, progress: load_folder(
-            spec.path, spec.row_shape, skip_unreadable=spec.skip_unreadable, progress=progress
-        ),
+        read=lambda spec, progress: load_folder(spec, progress=progress),
         read_inputs=_read_inputs,
         priority=1,
+        folder_options=frozenset({"exclude"}),
     ),
 )

@@ -27,6 +27,7 @@ from skconv.data.catalog.lookup import DATASETS, BuiltDataset, CatalogEntry, get
 from skconv.data.content import CACHE_REMEDY, cache_folder
 from skconv.data.dataset import Dataset, Splits
 from skconv.data.published.named import list_locations, read_named
+from skconv.data.spec import DataSpec
 from skconv.exceptions import DataError, OutputError, UnknownNameError
 from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import show_progress
@@ -142,7 +143,7 @@ def load_competition(
     """Load a competition as a data set, given its catalog entry; errors as in `load_dataset`."""
     folder = open_competition(entry, data_home=data_home, download=download, progress=progress)
     try:
-        return load_folder(folder, progress=progress)
+        return load_folder(DataSpec(folder), progress=progress)
     except DataError as error:
         raise DataError(f"{error} Alternatively, remove the folder {folder}, so that it is made again.") from error
 

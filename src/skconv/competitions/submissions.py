@@ -44,7 +44,7 @@ def load_submission_form(
     path = Path(path)
     folder = path.parent if path.name == TEST else path
     if is_competition(folder):
-        form = read_form(folder)
+        form = read_form(DataSpec(folder, image_size=image_size, form=spec))
     elif is_table(path) and not lists_images(path):
         images, labelled = read_pixel_rows(DataSpec(path, image_size=image_size), spec)
         if labelled:
@@ -161,7 +161,7 @@ def check_competition(
                 f"{competition} is not a competition: the folder has no train.csv and test.csv. Pass the folder of a "
                 f"competition, or one of {', '.join(list_competitions())}."
             )
-    form = read_form(folder, progress=progress)
+    form = read_form(DataSpec(folder), progress=progress)
     labels = read_submission(submission, form)
     if not (folder / ANSWERS).is_file():
         return SubmissionCheck(str(submission), str(folder), len(labels))

@@ -89,7 +89,7 @@ def load_entry(
             f"{dataset.source} has {len(dataset.class_names)} classes; expected {len(entry.class_names)} for "
             f"'{entry.name}'. Check its files."
         )
-    resize = RESIZE if entry.form == "gtsrb" else dataset.resize  # the other data sets have images of one size
+    resize = RESIZE if entry.form == "gtsrb" else None  # the other data sets have images of one size
     return replace(dataset, name=entry.path_name, class_names=entry.class_names, licence=entry.licence, resize=resize)
 
 
