@@ -71,7 +71,8 @@ def load_dataset(
         Leave out image files that cannot be read, and missing files that a table lists, with a warning; by default, an
         error lists them.
     exclude : str or sequence of str, optional
-        Patterns of files and folders to leave out of a folder of images, such as ``"*_mask.png"``.
+        Patterns of files and folders to leave out of a folder, such as ``"*_mask.png"``, or ``"*.npy"`` to use the
+        images of a folder that has arrays, too.
     class_level : int, optional
         Level of the class folders in a folder of images: 1 for the folders in the source, 2 for the folders in these;
         -1 for the folders that contain the image files. Folders of other levels are ignored, except splits. By
