@@ -66,10 +66,11 @@ def load_inputs(
     notes = ConversionNotes(spec)
     formats = [each for each in list_formats() if each.read_inputs is not None]
     for path in [Path(paths)] if isinstance(paths, str | os.PathLike) else map(Path, paths):
+        skipped: list[Path] = []
         read = next((each.read_inputs for each in formats if each.accepts(path)), None)
         if read is not None:
             ids, images = read(DataSpec(path, label_column=label_column, image_size=image_size), spec)
-            found, skipped = [f"{path}#{each}" for each in ids], []
+            found = [f"{path}#{each}" for each in ids]
         else:
             images, skipped = list_images(path)
             found = list(map(str, images))
