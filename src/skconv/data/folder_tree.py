@@ -53,7 +53,7 @@ class OtherFiles:
     """Files of a tree that are not used as images, and folders without images.
 
     `kinds` has the number of files per suffix, and `examples` the first path of each. Hidden and excluded files are
-    only counted.
+    only counted. `unmatched` are the patterns of `exclude` without effect.
     """
 
     kinds: Counter[str] = field(default_factory=Counter)
@@ -61,6 +61,7 @@ class OtherFiles:
     n_excluded: int = 0
     folders: list[str] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
+    unmatched: list[str] = field(default_factory=list)
 
     def add(self, path: str, kind: str, count: int = 1) -> None:
         """Count a file."""
@@ -86,7 +87,7 @@ def read_tree(root: Path, exclude: Sequence[str] = ()) -> tuple[ImageFolder, Oth
     below `root`, that are left out, such as ``"*_mask.png"`` or ``"cats/*.png"``. Links to folders are followed unless
     the folder contains the link. Raise `DataError` if a folder cannot be read.
     """
-    others = OtherFiles()
+    others = OtherFiles(unmatched=[each for each in exclude if each])
     return _read_folder(root, str(root), tuple(exclude), others, ()), others
 
 
@@ -105,6 +106,7 @@ def _read_folder(
         path = folder / name
         if is_excluded(path, root, exclude):
             others.n_excluded += _count_files(path) if is_folder else 1
+            others.unmatched = [each for each in others.unmatched if not is_excluded(path, root, [each])]
         elif _is_hidden(name):
             others.add(str(path), _HIDDEN, _count_files(path) if is_folder else 1)
         elif is_folder:

@@ -113,9 +113,9 @@ def _read_idx(spec: DataSpec, progress: bool) -> Dataset:
 
 def _note_excluded(spec: DataSpec) -> None:
     """Warn about the number of files that are left out of a folder of arrays."""
-    n_excluded = count_excluded(spec.path, spec.exclude) if spec.exclude else 0
-    if n_excluded:
-        count = format_count(n_excluded, "file")
+    exclude = spec.exclude or ()
+    if any(exclude):
+        count = format_count(count_excluded(spec.path, exclude), "file")
         warnings.warn(f"{spec.path}: left out {count}, because of --exclude.", stacklevel=2)
 
 

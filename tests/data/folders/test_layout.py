@@ -215,6 +215,14 @@ def test_find_layout_decides_by_exclude(tmp_path):
     assert describe(layout) == {"train": AB} and "Left out 4 files, because of --exclude." in layout.notes
 
 
+def test_patterns_that_exclude_nothing_are_noted(tmp_path):
+    for folder in ("cat", "dog"):
+        put(tmp_path, folder)
+    layout = find_layout(tmp_path, ["a.png", "dog/a.png", "*_mask.png", "cats/", ""])
+    assert "Left out 2 files, because of --exclude." in layout.notes
+    assert "These patterns of --exclude have no effect: '*_mask.png', 'cats/'." in layout.notes
+
+
 def test_find_layout_counts_other_files_in_one_note(tmp_path):
     for folder in ("cat", "dog", "cat/.ipynb_checkpoints", "__MACOSX/cat"):
         put(tmp_path, folder)

@@ -309,6 +309,8 @@ def _note_others(layout: FolderLayout, tree: ImageFolder, others: OtherFiles) ->
         layout.notes.append(f"Ignored {format_count(len(empty), 'folder')} without images: {list_some(empty, 5)}.")
     if others.n_excluded:
         layout.notes.append(f"Left out {format_count(others.n_excluded, 'file')}, because of --exclude.")
+    if others.unmatched:
+        layout.notes.append(f"These patterns of --exclude have no effect: {quote_names(others.unmatched)}.")
     n_others = others.kinds.total()
     if n_others:
         layout.notes.append(
