@@ -9,6 +9,7 @@ import pytest
 from skconv.auto.selection import Search
 from skconv.cli.main import main
 from skconv.commands import recipe_selection
+from skconv.commands.recipe_options import choose_recipe
 from skconv.commands.train import train
 from skconv.exceptions import ParameterError
 
@@ -96,6 +97,14 @@ def test_default_recipe_depends_on_the_options(shades, tmp_path, monkeypatch, op
     monkeypatch.setattr("skconv.commands.train._warn_of_few_test_images", stop)
     with pytest.raises(Prepared, match=recipe):
         train(shades, **options)
+
+
+@pytest.mark.parametrize(
+    ("source", "recipe"), [("mnist", "standard"), ("cifar10", "auto"), ("medmnist:breastmnist", "auto"), ("mnist.csv", "auto")]
+)
+def test_default_recipe_depends_on_the_named_data_set(source, recipe):
+    options = ("network", "epochs", "batch_size", "learning_rate", "settings", "init_from", "freeze_fraction")
+    assert choose_recipe(train, {"source": source, **dict.fromkeys(options)}) == recipe
 
 
 def test_named_data_sets_use_standard(tmp_path, monkeypatch):
