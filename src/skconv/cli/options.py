@@ -163,7 +163,7 @@ def derive_options(
     """
     names = [name for name in inspect.signature(function).parameters if name not in excluded]
     options = SHARED | declared
-    order = {name: position for position, name in enumerate([*declared, *SHARED])}
+    order = {name: position for position, name in enumerate(dict.fromkeys([*declared, *SHARED]))}
     first = [name for name in names if _is_argument(options[name])]
     parameters = inspect.signature(function).parameters
     return [

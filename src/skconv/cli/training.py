@@ -11,7 +11,7 @@ from skconv.cli.options import DATA_HELP
 
 
 @library_command(
-    "skconv train mnist --recipe fast --out runs/first",
+    "skconv train flowers/ --time-limit 5m --out runs/flowers",
     progress=True,
     recipe=Annotated[
         str,
