@@ -23,7 +23,7 @@ from ..server.browser import find_browser, open_browser
 
 @pytest.fixture(scope="module")
 def trained(tiny_recipe, tmp_path_factory):
-    """A run whose folder has an audit of its data."""
+    """A run whose folder has an audit of its data, and a leaderboard as of recipe `auto`."""
     folder = tmp_path_factory.mktemp("report") / "run"
     result = skconv.train("digits", recipe=tiny_recipe, out=folder)
     labels = skconv.load_dataset("digits").train_labels
@@ -31,6 +31,8 @@ def trained(tiny_recipe, tmp_path_factory):
     issues = [LabelIssue(kind, f"train {k}", str(labels[k]), "7", 0.9, "train 0") for k, kind in enumerate(kinds)]
     (folder / "audit").mkdir()
     write_issues(folder / "audit" / "issues.csv", issues)
+    row = "fast,fast,8x8,2,0.9,0.3,1.0\n"
+    (folder / "leaderboard.csv").write_text(f"candidate,recipe,size,epochs,accuracy,log_loss,seconds\n{row}")
     return result
 
 
@@ -55,7 +57,7 @@ def test_page_embeds_its_figures_and_loads_nothing(written):
     assert set(re.findall(r'(?:src|href)="([^":]+:?)', page)) <= {"data:"} | set(re.findall(r'href="(#[^"]+)"', page))
     assert "<script" not in page
     figures = re.findall(r'<img src="data:image/(?:svg\+xml|png);base64,[^"]+" alt="([^"]+)"', page)
-    assert len(figures) == page.count("<img") == 11
+    assert len(figures) == page.count("<img") == 12
 
 
 def test_page_shows_data_model_and_command(written, trained):
@@ -64,7 +66,7 @@ def test_page_shows_data_model_and_command(written, trained):
         assert part in page
     assert (Path(trained.folder) / "recipe.toml").read_text().strip() in html.unescape(page)
     titles = re.findall(r"<h2[^>]*>([^<]+)</h2>", page)
-    assert titles[:3] == ["Model and data", "Sample images", "Learning curves"]
+    assert titles[:4] == ["Model and data", "Sample images", "Comparison of recipes", "Learning curves"]
 
 
 def test_classes_are_listed_worst_first(written):
@@ -81,7 +83,7 @@ def test_folder_has_the_figures_of_the_page_as_png_and_svg(written):
     names = {path.stem for path in folder.glob("*.png")}
     assert names == {path.stem for path in folder.glob("*.svg")}
     assert names >= {"samples", "curves", "confusion", "mistakes", "issues-label", "calibration", "attributions"}
-    assert names >= {"roc", "precision_recall"}
+    assert names >= {"roc", "precision_recall", "leaderboard"}
     assert len(list(folder.iterdir())) == 2 * page.count("<img")
     for name in names:
         with Image.open(folder / f"{name}.png") as image:
@@ -193,7 +195,7 @@ def test_browser_shows_every_figure_and_requests_nothing(written, tmp_path):
             page = open_page(url, ready=None, **view)
             assert [each for each in page.requests if not each.startswith("data:")] == [url]
             assert page.problems == []
-            assert page.run("document.images.length") == 11
+            assert page.run("document.images.length") == 12
             assert page.run("[...document.images].every((each) => each.naturalWidth > 100)")
             wide = page.run("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide == 0  # no horizontal overflow

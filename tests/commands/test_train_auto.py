@@ -12,6 +12,7 @@ from skconv.commands import recipe_selection
 from skconv.commands.recipe_options import choose_recipe
 from skconv.commands.train import train
 from skconv.exceptions import ParameterError
+from skconv.reports.training_sections import show_leaderboard
 
 
 @pytest.fixture
@@ -46,10 +47,9 @@ def test_auto_writes_leaderboard_and_plain_recipe(shades, tmp_path):
     assert {row["recipe"] for row in rows} == {"fast", "t1-usps-skorch"} and (out / "leaderboard.png").exists()
     recipe = tomllib.loads((out / "recipe.toml").read_text())
     assert "auto" not in recipe and recipe["network"]["name"] in {"fast", "t1_skorch"}
-    page, again = tmp_path / "page.html", tmp_path / "again"
-    assert main(["report", str(out), str(shades), "--out", str(page)]) == 0
-    assert "Comparison of recipes" in page.read_text()
-    assert main(["train", "--recipe", str(out / "recipe.toml"), "--time-limit", "5s", "--out", str(again)]) == 0
+    assert len(show_leaderboard(out)) == 1
+    again = tmp_path / "again"
+    assert main(["train", "--recipe", str(out / "recipe.toml"), "--epochs", "1", "--out", str(again)]) == 0
     assert not (again / "leaderboard.csv").exists()
     assert not list(tmp_path.glob("*.checkpoint"))
 
@@ -100,7 +100,8 @@ def test_default_recipe_depends_on_the_options(shades, tmp_path, monkeypatch, op
 
 
 @pytest.mark.parametrize(
-    ("source", "recipe"), [("mnist", "standard"), ("cifar10", "auto"), ("medmnist:breastmnist", "auto"), ("mnist.csv", "auto")]
+    ("source", "recipe"),
+    [("mnist", "standard"), ("cifar10", "auto"), ("medmnist:breastmnist", "auto"), ("mnist.csv", "auto")],
 )
 def test_default_recipe_depends_on_the_named_data_set(source, recipe):
     options = ("network", "epochs", "batch_size", "learning_rate", "settings", "init_from", "freeze_fraction")
