@@ -52,6 +52,15 @@ def test_excluded_arrays_do_not_hide_class_folders(tmp_path, samples, write, pat
         assert load_dataset(tmp_path, exclude=pattern).class_names == ("ant", "bee")
 
 
+@pytest.mark.parametrize("write", [write_npy, write_csv_pair, write_idx])
+def test_files_of_macos_are_hidden(tmp_path, samples, write):
+    write(tmp_path, samples)
+    expected = load_dataset(tmp_path).train_images
+    for file in [each for each in tmp_path.rglob("*") if each.is_file()]:
+        file.with_name(f"._{file.name}").write_bytes(b"\0\5\x16\7")
+    np.testing.assert_array_equal(load_dataset(tmp_path).train_images, expected)
+
+
 @pytest.mark.parametrize("pattern", ["ant", "*.png", "bee/*.png"])
 def test_excluded_class_folders_do_not_hide_arrays(tmp_path, samples, pattern):
     samples.class_folders(tmp_path, "ant", "bee")

@@ -107,7 +107,7 @@ def _read_folder(
         if is_excluded(path, root, exclude):
             others.n_excluded += _count_files(path) if is_folder else 1
             others.unmatched = [each for each in others.unmatched if not is_excluded(path, root, [each])]
-        elif _is_hidden(name):
+        elif is_hidden(name):
             others.add(str(path), _HIDDEN, _count_files(path) if is_folder else 1)
         elif is_folder:
             subtree = _read_folder(path, root, exclude, others, (*parents, identity))
@@ -144,7 +144,7 @@ def count_image_folders(folder: Path, exclude: Sequence[str] = (), root: Path | 
     """
 
     def list_included(inner: Path) -> list[tuple[str, bool]]:
-        entries = [(name, is_folder) for name, is_folder in _list_entries(inner) if not _is_hidden(name)]
+        entries = [(name, is_folder) for name, is_folder in _list_entries(inner) if not is_hidden(name)]
         return [each for each in entries if not is_excluded(inner / each[0], root or folder, exclude)]
 
     names = [name for name, is_folder in list_included(folder) if is_folder]
@@ -153,7 +153,7 @@ def count_image_folders(folder: Path, exclude: Sequence[str] = (), root: Path | 
 
 
 def list_files(folder: Path, accepts: Callable[[Path], bool], exclude: Sequence[str] = ()) -> list[Path]:
-    """Return the files directly in a folder for which `accepts` returns true, sorted, without excluded ones.
+    """Return the files directly in a folder for which `accepts` returns true, sorted, without hidden and excluded ones.
 
     The list is empty if the folder cannot be read, which the reader of class folders reports.
     """
@@ -161,7 +161,21 @@ def list_files(folder: Path, accepts: Callable[[Path], bool], exclude: Sequence[
         found = sorted(filter(accepts, folder.iterdir()))
     except OSError:
         return []
-    return [file for file in found if file.is_file() and not is_excluded(file, folder, exclude)]
+    # macOS writes a file ._X.npy beside X.npy on the drives of other systems.
+    found = [file for file in found if not is_hidden(file.name) and file.is_file()]
+    return [file for file in found if not is_excluded(file, folder, exclude)]
+
+
+def is_hidden(path: str) -> bool:
+    """Return whether a part of a path, with slashes, is hidden or belongs to an operating system.
+
+    Examples
+    --------
+    >>> is_hidden("._1.png"), is_hidden("__MACOSX/cat/1.png"), is_hidden("./cat/1.png")
+    (True, True, False)
+    """
+    parts = [part for part in path.split("/") if part not in (".", "..")]
+    return any(part.startswith(".") or part.lower() in _SYSTEM_NAMES for part in parts)
 
 
 def is_excluded(path: str | Path, root: str | Path, exclude: Sequence[str]) -> bool:
@@ -180,7 +194,7 @@ def count_excluded(folder: Path, exclude: Sequence[str], root: Path | None = Non
         path = folder / name
         if is_excluded(path, root, exclude):
             count += _count_files(path) if is_folder else 1
-        elif is_folder and not _is_hidden(name) and not path.is_symlink():
+        elif is_folder and not is_hidden(name) and not path.is_symlink():
             count += count_excluded(path, exclude, root)
     return count
 
@@ -203,7 +217,7 @@ def walk_files(folder: Path) -> list[Path]:
     files: list[Path] = []
     for name, is_folder in _list_entries(folder):
         path = folder / name
-        if _is_hidden(name):
+        if is_hidden(name):
             continue
         if not is_folder:
             files.append(path)
@@ -227,10 +241,6 @@ def _unreadable(folder: Path, error: OSError) -> DataError:
 
 def _describe_kind(kind: str, count: int) -> str:
     return format_count(count, kind) if kind == _HIDDEN else f"{count:,} {kind}"
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _SYSTEM_NAMES
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -21,7 +21,7 @@ from skconv.data.catalog.lookup import IDX_NAMES
 from skconv.data.content import MAX_DEFLATE_RATIO, check_sha256, find_file, is_compressed, open_content
 from skconv.data.dataset import Splits
 from skconv.data.emnist import IDX_SPLITS, correct_emnist, name_set, split_words
-from skconv.data.folder_tree import is_excluded
+from skconv.data.folder_tree import is_excluded, is_hidden
 from skconv.data.labels import name_labels
 from skconv.exceptions import DataError, list_some
 from skconv.images.formats import has_image_suffix
@@ -157,9 +157,9 @@ def _find_files(path: Path, exclude: Sequence[str]) -> Iterator[Path]:
             except OSError:
                 continue
             for entry in few:
-                if is_excluded(entry.path, path, exclude):
+                if is_hidden(entry.name) or is_excluded(entry.path, path, exclude):
                     continue
-                if entry.is_dir() and not entry.name.startswith("."):
+                if entry.is_dir():
                     deeper.append(Path(entry.path))
                 elif entry.is_file() and _has_idx_name(Path(entry.path)):
                     yield Path(entry.path)

@@ -6,13 +6,13 @@ import itertools
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.exceptions import HTTPException
 
+from skconv.data.folder_tree import is_hidden
 from skconv.exceptions import DataError
 from skconv.server.settings import ServerSettings
 from skconv.server.uploads import FIELD, FORM_REMEDY, MAX_NAME, NO_FILE, ZIP_TYPES, Upload, check_field
@@ -20,7 +20,6 @@ from skconv.text import format_error
 
 _ZIP_START = b"PK\x03\x04"
 _BYTES_PER_ENTRY = 512  # of the directory of an archive, which is read into memory
-_HIDDEN = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 
 
 def make_batch_files(content_type: str, settings: ServerSettings) -> ZipFiles | FormFiles:
@@ -64,7 +63,7 @@ class ZipFiles:
             raise HTTPException(422, detail) from None
         limited.max_bytes = max_bytes
         files = [member for member in self._archive.infolist() if not member.is_dir()]
-        self._members = [member for member in files if not _is_hidden(member.filename)]
+        self._members = [member for member in files if not is_hidden(member.filename)]
         self.n_skipped = len(files) - len(self._members)
         if not self._members:
             raise HTTPException(422, "The archive has no files; expected at least one image. Send another archive.")
@@ -217,11 +216,6 @@ class _LimitedReads:
         if len(content) > self.max_bytes:
             raise _DirectoryTooLargeError
         return content
-
-
-def _is_hidden(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return any(part in _HIDDEN or part.startswith(".") for part in parts if part not in (".", ".."))
 
 
 def _overlap(members: list[zipfile.ZipInfo]) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from skconv.data.catalog.entry import CatalogEntry
 from skconv.data.dataset import Splits
 from skconv.data.decoded_cache import read_cached
+from skconv.data.folder_tree import is_hidden
 from skconv.data.memory import allocate_images
 from skconv.data.published.archives import iterate_members, list_members
 from skconv.data.split_names import SPLITS, TEST, TRAIN, VALID, split_name
@@ -176,7 +177,7 @@ def _decode(members: Sequence[_Member], entry: CatalogEntry, progress: bool) -> 
 
 def _is_image(name: str) -> bool:
     # Archives made on macOS have hidden files named like the images.
-    return has_image_suffix(name) and "__MACOSX/" not in name and not name.split("/")[-1].startswith(".")
+    return has_image_suffix(name) and not is_hidden(name)
 
 
 def _normalize(name: str) -> str:

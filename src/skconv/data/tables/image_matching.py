@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
+from skconv.data.folder_tree import is_hidden
 from skconv.exceptions import DataError, list_some
 from skconv.files import expand_home
 from skconv.images.formats import IMAGE_SUFFIXES, has_image_suffix
@@ -113,8 +114,8 @@ def index_near(table: Path) -> ImageIndex:
     files: list[Path] = []
     for parent, subfolders, names in os.walk(folder):
         depth = len(Path(parent).relative_to(folder).parts)
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")] if depth < _MAX_DEPTH else []
-        files.extend(Path(parent, name) for name in names if has_image_suffix(name) and not name.startswith("."))
+        subfolders[:] = [name for name in subfolders if not is_hidden(name)] if depth < _MAX_DEPTH else []
+        files.extend(Path(parent, name) for name in names if has_image_suffix(name) and not is_hidden(name))
     return ImageIndex(folder, sorted(files))
 
 
