@@ -35,8 +35,11 @@ def test_no_trial_above_chance_is_a_warning():
     noise = np.random.default_rng(1).integers(0, 256, dataset.train_images.shape, np.uint8)
     dataset = replace(dataset, train_images=noise)
     with pytest.warns(UserWarning, match=r"most frequent class \(50.0 %\)"):
-        chosen = make_search().run([make_candidate(dataset)])
+        candidate = make_candidate(dataset)
+        candidate = replace(candidate, recipe=replace(candidate.recipe, augmentation={"flip": True}))
+        chosen = make_search().run([candidate])
     assert len(chosen.trials) == 1
+    assert chosen.candidate.recipe.augmentation == {"flip": True}  # the recipe that the warning names, unchanged
 
 
 def test_classes_that_are_recognised_below_the_share_of_the_largest_are_above_chance():
@@ -169,6 +172,7 @@ def test_more_epochs_are_used_while_the_loss_decreases(fake_trials):
     chosen = make_search(flips=False).run([make_candidate(make_dataset(300))])
     assert chosen.candidate.recipe.training["max_epochs"] == 8
     assert [trial.n_epochs for trial in chosen.trials] == [8, 16, 4, 2]  # by log loss
+    assert chosen.trials[0].candidate.name == "fast, 8 epochs"
 
 
 @pytest.mark.parametrize("is_pretrained", [False, True])

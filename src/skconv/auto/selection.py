@@ -60,13 +60,12 @@ class Search:
         reason = self.plan.choose_splits(candidates)
         if reason:
             return self._skip(candidates[0], reason)
-        networks = {each.recipe.name: each.recipe.network for each in candidates}
-        if self.chooses_flips:
-            candidates = [_without_flips(each) for each in candidates]
-        best, estimator = self._compare(candidates)
+        compared = [_without_flips(each) for each in candidates] if self.chooses_flips else candidates
+        best, estimator = self._compare(compared)
         if not best.is_above_chance:
             share = format_percent(best.largest_share, 1)
             return self._skip(candidates[0], f"No trial is clearly better than the most frequent class ({share})")
+        networks = {each.recipe.name: each.recipe.network for each in candidates}
         best = self._choose_flips(best, estimator, networks[best.candidate.recipe.name])
         del estimator
         best = self._choose_weights(best)
@@ -168,10 +167,11 @@ class Search:
 
     def _choose_epochs(self, best: Trial) -> Trial:
         """Return the trial of the candidate with more epochs, as long as these reduce the log loss."""
-        while best.is_complete and not best.candidate.is_pretrained:
+        candidate = best.candidate
+        training = {key: value for key, value in candidate.recipe.training.items() if key != "min_steps"}
+        while best.is_complete and not candidate.is_pretrained:
             n_epochs = _LONGER * best.n_epochs
-            training = {key: value for key, value in best.candidate.recipe.training.items() if key != "min_steps"}
-            changed = best.candidate.change(f"{n_epochs} epochs", training={**training, "max_epochs": n_epochs})
+            changed = candidate.change(f"{n_epochs} epochs", training={**training, "max_epochs": n_epochs})
             trial = self._try_change(changed, self.plan.plan_longer(best, _LONGER))
             if trial is None or _log_loss(trial) >= _log_loss(best):
                 return best
