@@ -108,7 +108,15 @@ def test_prior_shifts_of_all_classes_are_the_log_ratios():
     np.testing.assert_allclose(two - two[2], shifts - shifts[2])
 
 
-@pytest.mark.parametrize("prior", [{"d": 0.1}, {"a": 0.0}, {"a": 1.2}, {"a": 0.5, "b": 0.5}])
+@pytest.mark.parametrize("fractions", [(0.7, 0.2, 0.1), (0.1, 0.2, 0.7), (1 / 3, 1 / 3, 1 / 3)])
+def test_prior_shifts_accept_fractions_whose_sum_is_rounded(fractions):
+    shifts = find_prior_shifts(dict(zip("abc", fractions, strict=True)), np.full(3, 1 / 3), np.array(["a", "b", "c"]))
+    np.testing.assert_allclose(shifts, np.log(fractions) - np.log(1 / 3))
+
+
+@pytest.mark.parametrize(
+    "prior", [{"d": 0.1}, {"a": 0.0}, {"a": 1.2}, {"a": 0.5, "b": 0.5}, {"a": 0.5, "b": 0.2, "c": 0.2}, {"a": np.nan}]
+)
 def test_prior_shifts_refuse_impossible_priors(prior):
     with pytest.raises(ParameterError, match="prior"):
         find_prior_shifts(prior, np.full(3, 1 / 3), np.array(["a", "b", "c"]))

@@ -81,8 +81,8 @@ class BaseImageClassifier(OodMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         prior : mapping of label to float
-            Expected fraction of each class, above 0, with a sum below 1. The rest is divided among the other classes in
-            the proportions of the training images.
+            Expected fraction of each class, above 0, with a sum of 1 for all classes, else below 1. The rest is divided
+            among the other classes in the proportions of the training images.
 
         Returns
         -------
@@ -318,8 +318,9 @@ def find_prior_shifts(prior: Mapping[Any, float], trained: np.ndarray, classes: 
     if unknown:
         raise ParameterError(f"The prior has the unknown class {unknown[0]!r}; expected any of {classes.tolist()}.")
     named = np.isin(classes, list(prior))
-    total = sum(prior.values())
-    if min(prior.values(), default=1.0) <= 0 or total > 1 or (total == 1) != bool(named.all()):
+    total = math.fsum(prior.values())
+    is_whole = math.isclose(total, 1)  # such as 0.7 + 0.2 + 0.1, which is not exactly 1
+    if min(prior.values(), default=1.0) <= 0 or not (total < 1 or is_whole) or is_whole != bool(named.all()):
         raise ParameterError(
             f"The prior is {dict(prior)!r}; expected fractions above 0, with a sum of 1 if all classes are given, else "
             "below 1."
