@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from skconv.evaluation.conformal import predict_sets
+from skconv.evaluation.conformal import find_threshold, predict_sets
 from skconv.exceptions import ParameterError
 
 
@@ -104,3 +104,11 @@ def test_quantile_of_single_members_gives_too_low_a_coverage_for_their_mean():
     held_out, mean = members[np.arange(4000) % 5, np.arange(4000)], members[:, 4000:].mean(0)
     sets = predict_sets(held_out, labels[:4000], mean, 0.8)
     assert sets[np.arange(4000), labels[4000:]].mean() < 0.6
+
+
+@pytest.mark.parametrize(("coverage", "n"), [(0.8, 4), (0.9, 9), (0.99, 99)])
+def test_minimum_number_of_held_out_images_is_not_rounded_up(coverage, n):
+    held_out, labels = np.tile([0.9, 0.1], (n, 1)), np.zeros(n, int)
+    assert find_threshold(held_out, labels, coverage) == pytest.approx(0.9)
+    with pytest.raises(ParameterError, match=f"needs at least {n} held-out images"):
+        find_threshold(held_out[1:], labels[1:], coverage)

@@ -52,7 +52,7 @@ def find_threshold(
     (0.7, [[True, False], [False, False]])
     """
     check_coverage(coverage)
-    min_images = math.ceil(coverage / (1 - coverage))
+    min_images = max(math.ceil(coverage / (1 - coverage) - _ROUNDING), 1)
     if len(held_out) < min_images:
         raise ParameterError(
             f"A coverage of {coverage:g} needs at least {min_images:,} held-out images; the model was saved with "
