@@ -171,8 +171,7 @@ def fit_ood(
         chosen = _order_images(tested)[:_MAX_THRESHOLD]
     if len(chosen) < MIN_IMAGES:
         return
-    labels = train.labels[rest if train.positions is None else train.positions[rest]]
-    fitted = rest[_balance(labels.numpy(), _count_fitted(len(classifier.classes_)))]
+    fitted = rest[_balance(train.selected_labels[rest].numpy(), _count_fitted(len(classifier.classes_)))]
     known = _select(train, fitted)
     features, logits = _compute(classifier, _select(inputs.train, fitted), for_fit=True)
     if len(features) != len(logits):
@@ -216,8 +215,8 @@ def find_threshold(scores: np.ndarray, false_alarm_rate: float) -> float:
 
 def _order_images(dataset: ImageDataset) -> Tensor:
     """Return indices into a data set in random order, each image once."""
-    positions = np.arange(len(dataset.images)) if dataset.positions is None else dataset.positions.numpy()
-    first = np.sort(np.unique(positions, return_index=True)[1])  # in the order of the data set, not of the images
+    # In the order of the data set, not of the images.
+    first = np.sort(np.unique(dataset.indices.numpy(), return_index=True)[1])
     return torch.from_numpy(np.random.RandomState(0).permutation(first))
 
 
@@ -232,7 +231,7 @@ def _balance(labels: np.ndarray, n: int) -> np.ndarray:
 
 def _select(dataset: ImageDataset, indices: Tensor) -> ImageDataset:
     """Return a copy of some items of a data set, without weights."""
-    positions = indices if dataset.positions is None else dataset.positions[indices]
+    positions = dataset.indices[indices]
     return ImageDataset(dataset.images[positions], dataset.labels[positions])
 
 

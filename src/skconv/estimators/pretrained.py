@@ -251,8 +251,7 @@ class _Trainer:
         """Return the accuracy of the current part on validation data, 0..1, or None if there are too few."""
         if valid is None or len(valid) < _MIN_COMPARED:
             return None
-        labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
-        return float((self.classifier._forward(valid).argmax(1) == labels).float().mean())
+        return float((self.classifier._forward(valid).argmax(1) == valid.selected_labels).float().mean())
 
     @property
     def _name(self) -> str:

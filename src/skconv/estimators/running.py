@@ -53,18 +53,17 @@ def calibrate_net(classifier: Classifier, valid: ImageDataset | None) -> None:
     classifier.held_out_ = None
     if classifier.calibrate and valid is not None:
         logits = classifier._forward(valid)
-        labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
-        classifier._calibrate_by(logits.numpy(), labels.numpy(), classifier.class_weight)
+        classifier._calibrate_by(logits.numpy(), valid.selected_labels.numpy(), classifier.class_weight)
 
 
 def warn_of_few_images(classifier: Classifier, valid: ImageDataset, *, n_total: int) -> None:
     """Warn if too few of `n_total` images are for validation, to select weights or to calibrate."""
-    labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
+    labels = valid.selected_labels.numpy()
     selects = classifier.patience is not None or classifier.restore_best is not None
     calibrates = bool(classifier.calibrate)
     names, classes = classifier.class_names, classifier.classes_
     classes = np.asarray(names) if len(names) == len(classes) else classes  # a fold may lack a class
-    message = describe_few_images(labels.numpy(), classes, n_total=n_total, selects=selects, calibrates=calibrates)
+    message = describe_few_images(labels, classes, n_total=n_total, selects=selects, calibrates=calibrates)
     if message:
         warnings.warn(message, stacklevel=4)
 

@@ -38,8 +38,7 @@ def hold_out(
     """
     if not fraction:
         return images, None
-    positions = np.arange(len(images.images)) if images.positions is None else images.positions.numpy()
-    labels = images.labels.numpy()[positions]
+    positions, labels = images.indices.numpy(), images.selected_labels.numpy()
     first = _find_equal(_find_copies(images.images.numpy(), images.labels.numpy())[positions])
     is_single = np.bincount(labels[np.unique(first)])[labels] == 1
     first[is_single] = np.flatnonzero(is_single)

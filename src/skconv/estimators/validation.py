@@ -141,8 +141,7 @@ def expand_weights(images: ImageDataset) -> ImageDataset:
     If all weights are integers up to 10, each image is repeated that many times. Small training sets are sorted by a
     hash of the content, so that the order of the rows of X has no effect.
     """
-    positions = torch.arange(len(images.images)) if images.positions is None else images.positions
-    weights = images.weights
+    positions, weights = images.indices, images.weights
     if weights is not None:
         selected = weights[positions]
         if selected.max() <= _MAX_REPEATS and bool((selected == selected.round()).all()):

@@ -47,6 +47,16 @@ class ImageDataset(Dataset):
     def __len__(self) -> int:
         return len(self.images if self.positions is None else self.positions)
 
+    @property
+    def indices(self) -> Tensor:
+        """Positions of the selected images, int64 (m,), also if all are selected."""
+        return torch.arange(len(self.images)) if self.positions is None else self.positions
+
+    @property
+    def selected_labels(self) -> Tensor:
+        """Labels of the selected images, int64 (m,)."""
+        return self.labels if self.positions is None else self.labels[self.positions]
+
     def to(self, device: str) -> ImageDataset:
         """Return a copy on a CUDA device if it needs at most half of its free memory, else the data set unchanged."""
         if torch.device(device).type != "cuda":

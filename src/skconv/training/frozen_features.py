@@ -64,8 +64,7 @@ class FeatureExtractor:
         Repeated positions are computed once. The activations are in memory, or in a temporary file if they need more
         than half of the free memory. They are rounded to float16 unless they are vectors.
         """
-        positions = torch.arange(len(images.images)) if images.positions is None else images.positions
-        used, inverse = positions.unique(return_inverse=True)
+        used, inverse = images.indices.unique(return_inverse=True)
         unique = ImageDataset(images.images, positions=used)
         n = len(used)
         stored: Tensor | None = None
@@ -130,10 +129,9 @@ def select_share(images: ImageDataset, share: float, seed: int) -> ImageDataset:
     """Return a random share of a data set, at least one image; the data set itself if the share is 1 or more."""
     if share >= 1:
         return images
-    positions = torch.arange(len(images.images)) if images.positions is None else images.positions
-    order = torch.randperm(len(positions), generator=torch.Generator().manual_seed(seed))
-    chosen = order[: max(1, int(share * len(positions)))].sort().values
-    return ImageDataset(images.images, images.labels, images.weights, positions[chosen])
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    chosen = order[: max(1, int(share * len(images)))].sort().values
+    return ImageDataset(images.images, images.labels, images.weights, images.indices[chosen])
 
 
 def _allocate(n: int, features: Tensor) -> Tensor:
