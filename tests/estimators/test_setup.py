@@ -8,6 +8,7 @@ import torch
 from skorch.callbacks import Callback
 
 from skconv.data.loading import load_dataset
+from skconv.distributed.process_group import ProcessGroup
 from skconv.estimators import CNNClassifier
 from skconv.exceptions import ModelFileError, ParameterError, SourceNotFoundError
 
@@ -133,8 +134,9 @@ def test_init_from_and_freeze_fraction_are_checked(digits, tmp_path):
             CNNClassifier(**settings).fit(X[:64], y[:64])
 
 
-@pytest.mark.parametrize("callbacks", [[print], [lambda net: None], [("mine", len)], [object()], Callback(), [dict]])
-def test_callbacks_must_be_of_skorch(callbacks):
-    X = np.zeros((20, 8, 8), np.uint8)
-    with pytest.raises(ParameterError, match="'callbacks' parameter must be a list"):
-        CNNClassifier("fast", callbacks=callbacks).fit(X, np.arange(20) % 2)
+@pytest.mark.parametrize("settings", [{"time_limit": 60}, {"checkpoint": "run"}])
+def test_several_processes_support_neither_time_limit_nor_checkpoints(digits, monkeypatch, settings):
+    X, y = digits
+    monkeypatch.setattr("skconv.estimators.setup.get_process_group", lambda: ProcessGroup(0, 2, "cpu"))
+    with pytest.raises(ParameterError, match=f"does not support '{next(iter(settings))}'. Set it to None"):
+        CNNClassifier("fast", random_state=0, **settings).fit(X[:64], y[:64])

@@ -12,13 +12,15 @@ import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 
-from skconv.estimators import persistence, splitting
+from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
+from skconv.estimators.callbacks import check_callbacks
 from skconv.estimators.options import OptionsMixin, hide_options
 from skconv.estimators.parameters import check_parameters, check_selection
 from skconv.estimators.pretrained import fit_pretrained, merge_small_validation, update_pretrained
 from skconv.estimators.running import run_net, warn_of_few_images
-from skconv.estimators.setup import check_callbacks, fit_net, make_network, restart_net, start_net
+from skconv.estimators.setup import fit_net, make_network, restart_net, start_net
+from skconv.estimators.splitting import Splits, hold_out
 from skconv.estimators.validation import check_validation_pair, expand_weights
 from skconv.networks.pretrained import PretrainedNetwork
 from skconv.training.augmentation import Augmentation
@@ -265,7 +267,7 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         images = self._check_training_data(X, y, sample_weight, self.class_weight)
         train, valid = images, self._check_validation_data(X_val, y_val) if has_validation_set else None
         if valid is None:
-            train, valid = splitting.hold_out(images, self.validation_fraction, check_random_state(self.random_state))
+            train, valid = hold_out(images, self.validation_fraction, check_random_state(self.random_state))
         train = expand_weights(train)
         network = make_network(self, train)
         if isinstance(network, PretrainedNetwork):
@@ -275,10 +277,8 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         if has_validation_set and valid is not None:
             self._warn_of_range(valid.images, stacklevel=3)
         try:
-            if isinstance(network, PretrainedNetwork):
-                self._seconds_before = fit_pretrained(self, train, valid, network)
-            else:
-                self._seconds_before = fit_net(self, train, valid, network)
+            fit: Any = fit_pretrained if isinstance(network, PretrainedNetwork) else fit_net
+            self._seconds_before = fit(self, Splits(train, valid), network)
         except BaseException:
             self.__dict__.pop("net_", None)  # after a failure, the classifier must not count as fitted
             raise
@@ -310,7 +310,7 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         if isinstance(network, PretrainedNetwork):
             update_pretrained(self, train, network)
         elif not fitted:
-            start_net(self, train, None, network, scheduled=False)
+            start_net(self, Splits(train, None), network, scheduled=False)
         elif self.net_.get_params()["iterator_train__max_batches"] is not None:
             restart_net(self, train)
         if fitted:

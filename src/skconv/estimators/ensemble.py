@@ -19,6 +19,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier, shift_probabilities
+from skconv.estimators.callbacks import get_callback
 from skconv.estimators.classifier import CNNClassifier
 from skconv.estimators.network_choice import choose_network, is_auto
 from skconv.estimators.ood import FittedOod
@@ -282,8 +283,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
             member.run_part = self.run_part.divide("fold", number, n_members, parallel=parallel)
             if template.checkpoint is not None:
                 member.set_params(checkpoint=Path(template.checkpoint) / f"fold-{number}")
-            for entry in member.callbacks:
-                callback = entry[1] if isinstance(entry, tuple) else entry
+            for callback in map(get_callback, member.callbacks):
                 if isinstance(callback, PrintEpochs):
                     callback.title = f"{member.run_part.label}, "
         return members

@@ -13,10 +13,11 @@ import torch
 from torch import nn
 
 from skconv.distributed.process_group import get_process_group
+from skconv.estimators.callbacks import make_checkpointing
 from skconv.estimators.ood import fit_ood
 from skconv.estimators.pretrained_features import HEAD_SECONDS, NetworkFeatures
 from skconv.estimators.running import calibrate_net, run_net
-from skconv.estimators.setup import limit_time, make_callbacks, make_checkpointing, make_config
+from skconv.estimators.setup import create_net, limit_time, make_config
 from skconv.estimators.splitting import Splits
 from skconv.estimators.validation import expand_weights
 from skconv.exceptions import ParameterError
@@ -58,16 +59,13 @@ def merge_small_validation(
     return expand_weights(images), None
 
 
-def fit_pretrained(
-    classifier: Classifier, train: ImageDataset, valid: ImageDataset | None, network: PretrainedNetwork
-) -> float:
+def fit_pretrained(classifier: Classifier, splits: Splits, network: PretrainedNetwork) -> float:
     """Train the head, fine-tune the stages that are not frozen, calibrate, and set `net_`.
 
     Return the training time in seconds before the checkpoint that was resumed. The last of the two trainings saves
     checkpoints; features and head are computed again on resumption.
     """
     _check_process_group()
-    splits = Splits(train, valid)
     n_stages, n_frozen = len(network.stages), count_frozen(classifier, network)
     tuned = n_frozen < n_stages and _can_tune(splits)
     features = NetworkFeatures(classifier, network)
@@ -172,9 +170,8 @@ class _Trainer:
 
         The training may take `min_seconds`, but no more than 5 % of the time limit, even if no time is left.
         """
-        classifier, valid = self.classifier, data.valid
-        weighted = data.train.weights is not None
-        check_optimizer_and_criterion(config, len(classifier.classes_), weighted=weighted)
+        classifier = self.classifier
+        check_optimizer_and_criterion(config, len(classifier.classes_), weighted=data.train.weights is not None)
         scheduled = config.n_steps is not None
         if scheduled and classifier.time_limit is not None:
             min_seconds = min(min_seconds, _MIN_SHARE * parse_duration(classifier.time_limit))
@@ -182,27 +179,15 @@ class _Trainer:
                 classifier,
                 config,
                 module,
-                data.train,
-                valid,
-                None,
+                data,
                 per_image=self.features.seconds,
                 n_activated=0 if data is self.images else self.features.count_activated(self.images),
                 min_seconds=min_seconds,
             )
         checkpointing = None
         if saves and scheduled:
-            checkpointing = make_checkpointing(classifier, config, self.images.train, self.images.valid, None)
-        classifier.precision_ = config.precision
-        self.network.logit_calibration.undo_smoothing(config.label_smoothing)
-        classifier.net_ = build_net(
-            module,
-            config,
-            num_classes=len(classifier.classes_),
-            valid=valid,
-            callbacks=make_callbacks(classifier, config, data.train, valid, text),
-            checkpointing=checkpointing,
-            weighted=weighted,
-        ).initialize()
+            checkpointing = make_checkpointing(classifier, config, self.images)
+        create_net(classifier, module, config, data, checkpointing=checkpointing, text=text)
         self._data = data
         with nullcontext() if checkpointing is None else checkpointing.handling_signals():
             run_net(classifier, data.train)

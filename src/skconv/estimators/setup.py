@@ -1,35 +1,25 @@
-"""Training set-up of a `CNNClassifier`: network, configuration, callbacks and checkpoints."""
+"""Training set-up of a `CNNClassifier`: network, configuration, time limit and skorch net."""
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import math
 import time
 import warnings
-from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-import torch
 from sklearn.utils import check_random_state
-from skorch.callbacks import Callback
-from torch import nn
 
 from skconv.distributed.process_group import ProcessGroup, get_process_group
+from skconv.estimators.callbacks import make_callbacks, make_checkpointing
 from skconv.estimators.network_choice import choose_network, is_auto
 from skconv.estimators.ood import count_images, fit_ood
 from skconv.estimators.parameters import choose_device
 from skconv.estimators.persistence import describe_loaded_weights, load_matching_weights
 from skconv.estimators.running import calibrate_net, run_net, torch_seed
-from skconv.estimators.saved_parameters import parameters_to_json
 from skconv.estimators.splitting import Splits
 from skconv.exceptions import ParameterError
-from skconv.model_io.checkpoints import CheckpointFolder
-from skconv.model_io.config import describe_environment
 from skconv.networks.blocks import Network
 from skconv.networks.custom import ModuleNetwork, describe_adaptation
 from skconv.networks.ood_score import scores_single_view
@@ -39,12 +29,9 @@ from skconv.progress import print_progress
 from skconv.text import format_count, parse_duration
 from skconv.training.augmentation import make_augmentation
 from skconv.training.batches import BatchIterator, ImageDataset
-from skconv.training.callbacks import PrintEpochs
 from skconv.training.checkpointing import Checkpointing
 from skconv.training.config import TrainingConfig, build_net, check_optimizer_and_criterion, count_steps
-from skconv.training.freezing import Unfreeze
 from skconv.training.hardware import choose_precision
-from skconv.training.progress import TrainingProgress
 from skconv.training.threads import use_threads
 from skconv.training.time_limit import MEASURED_MAX, MEASURED_SHARE, TimeLimit, measure_steps
 
@@ -54,8 +41,6 @@ _SHARED_PARAMETERS = (  # parameters that are also fields of `TrainingConfig`
     "batch_size", "weight_decay", "ema_decay", "optimizer", "criterion", "schedule", "patience", "restore_best",
 )  # fmt: skip
 _MIN_STEPS = 20  # planned steps; fewer hardly train a network
-_PACKAGES = ("skconv", "torch", "skorch")  # packages whose version can affect the weights
-_NOT_DESCRIBED = ("precision", "false_alarm_rate")  # the precision used is recorded; the rate affects no weights
 
 
 def make_network(classifier: Classifier, train: ImageDataset) -> Network:
@@ -90,16 +75,31 @@ def make_network(classifier: Classifier, train: ImageDataset) -> Network:
     return network
 
 
-def start_net(
-    classifier: Classifier, train: ImageDataset, valid: ImageDataset | None, network: Network, *, scheduled: bool
-) -> Checkpointing | None:
+def start_net(classifier: Classifier, data: Splits, network: Network, *, scheduled: bool) -> Checkpointing | None:
     """Create the skorch net `net_` of a classifier for `network`, and return its checkpoint callback, if any."""
     process_group = get_process_group()
-    config = make_config(classifier, train, process_group, scheduled=scheduled)
-    check_optimizer_and_criterion(config, len(classifier.classes_), weighted=train.weights is not None)
+    if scheduled and process_group is not None:
+        _check_distributed(classifier)
+    config = make_config(classifier, data.train, process_group, scheduled=scheduled)
+    check_optimizer_and_criterion(config, len(classifier.classes_), weighted=data.train.weights is not None)
     if scheduled and classifier.time_limit is not None:
-        config = limit_time(classifier, config, network, train, valid, process_group)
-    checkpointing = make_checkpointing(classifier, config, train, valid, process_group) if scheduled else None
+        config = limit_time(classifier, config, network, data)
+    checkpointing = make_checkpointing(classifier, config, data) if scheduled else None
+    create_net(classifier, network, config, data, checkpointing=checkpointing, process_group=process_group)
+    return checkpointing
+
+
+def create_net(
+    classifier: Classifier,
+    network: Any,
+    config: TrainingConfig,
+    data: Splits,
+    *,
+    checkpointing: Checkpointing | None,
+    process_group: ProcessGroup | None = None,
+    text: str | None = None,
+) -> None:
+    """Set the initialised skorch net `net_` of a classifier, and its `precision_`; `text` as in `make_callbacks`."""
     classifier.precision_ = config.precision
     # Before the first epoch, because the loss that selects the best epoch uses corrected probabilities.
     network.logit_calibration.undo_smoothing(config.label_smoothing)
@@ -107,30 +107,28 @@ def start_net(
         network,
         config,
         num_classes=len(classifier.classes_),
-        valid=valid,
-        callbacks=make_callbacks(classifier, config, train, valid),
+        valid=data.valid,
+        callbacks=make_callbacks(classifier, config, data, text),
         checkpointing=checkpointing,
         process_group=process_group,
-        weighted=train.weights is not None,
+        weighted=data.train.weights is not None,
     ).initialize()
-    return checkpointing
 
 
-def fit_net(classifier: Classifier, train: ImageDataset, valid: ImageDataset | None, network: Network) -> float:
+def fit_net(classifier: Classifier, data: Splits, network: Network) -> float:
     """Train and calibrate a network; return the training time in seconds before the checkpoint that was resumed."""
-    checkpointing = start_net(classifier, train, valid, network, scheduled=True)
+    checkpointing = start_net(classifier, data, network, scheduled=True)
     with nullcontext() if checkpointing is None else checkpointing.handling_signals():
-        run_net(classifier, train)
-    calibrate_net(classifier, valid)
-    splits = Splits(train, valid)
-    fit_ood(classifier, splits, splits)
+        run_net(classifier, data.train)
+    calibrate_net(classifier, data.valid)
+    fit_ood(classifier, data, data)
     return 0.0 if checkpointing is None else checkpointing.seconds_
 
 
 def restart_net(classifier: Classifier, train: ImageDataset) -> None:
     """Replace a net whose schedule is finished, after `fit` or `load`, by one with a constant learning rate."""
     history = classifier.net_.history
-    start_net(classifier, train, None, classifier.net_.module_, scheduled=False)
+    start_net(classifier, Splits(train, None), classifier.net_.module_, scheduled=False)
     classifier.net_.history = history
 
 
@@ -176,9 +174,8 @@ def limit_time(
     classifier: Classifier,
     config: TrainingConfig,
     network: Any,
-    train: ImageDataset,
-    valid: ImageDataset | None,
-    process_group: ProcessGroup | None,
+    data: Splits,
+    *,
     per_image: float | None = None,
     n_activated: int = 0,
     min_seconds: float = 0.0,
@@ -189,20 +186,18 @@ def limit_time(
     `n_activated` is the number of images whose activations are computed after training. Training may take `min_seconds`
     even if less time is left.
     """
-    if process_group is not None:
-        raise ParameterError("Distributed training does not support 'time_limit'. Train without a time limit.")
     assert config.n_steps is not None
+    train, valid = data.train, data.valid
     seconds = parse_duration(classifier.time_limit)
     deadline = time.monotonic() + seconds - (time.perf_counter() - classifier._start_time)
     build = partial(build_net, config=config, num_classes=len(classifier.classes_))
     with use_threads(classifier.n_threads), torch_seed(0):
-        measured = min(MEASURED_SHARE * seconds, MEASURED_MAX)
-        cost = measure_steps(build, network, train, valid or train, measured)
-    n_valid, measured = 0 if valid is None else len(valid), cost.validation / len(valid or train)
+        cost = measure_steps(build, network, train, valid or train, min(MEASURED_SHARE * seconds, MEASURED_MAX))
+    n_valid, per_valid = 0 if valid is None else len(valid), cost.validation / len(valid or train)
     n_scored = 0 if classifier.false_alarm_rate is None else count_images(len(train), n_valid, len(classifier.classes_))
-    per_image = measured if per_image is None else per_image
+    per_image = per_valid if per_image is None else per_image
     n_views = network.n_views if scores_single_view(network) else 1
-    reserve = per_image * (classifier.n_scored_after + n_activated) + measured * (n_valid + n_scored / n_views)
+    reserve = per_image * (classifier.n_scored_after + n_activated) + per_valid * (n_valid + n_scored / n_views)
     limit = TimeLimit(
         seconds,
         max(deadline, time.monotonic() + reserve + min_seconds),
@@ -222,129 +217,10 @@ def limit_time(
     return replace(config, time_limit=limit)
 
 
-def make_callbacks(
-    classifier: Classifier,
-    config: TrainingConfig,
-    train: ImageDataset,
-    valid: ImageDataset | None,
-    text: str | None = None,
-) -> list[Any]:
-    """Return the callbacks of the classifier, and those of its parameters `verbose` and `freeze_fraction`.
-
-    `text` describes the training of a pretrained network, whose frozen stages are not part of the trained network.
-    """
-    callbacks = list(classifier.callbacks)
-    if classifier.verbose > 0 and config.n_steps is not None:
-        description = text or _describe_training(classifier, config, train, valid)
-        printed = any(isinstance(_get_callback(each), PrintEpochs) for each in callbacks)
-        callbacks.insert(0, ("progress", TrainingProgress(description, classifier.run_part, quiet_epochs=printed)))
-    unfreezes = text is None and classifier.freeze_fraction and config.n_steps is not None
-    if unfreezes and classifier.loaded_weights_:
-        n_frozen = math.ceil(classifier.freeze_fraction * (config.n_planned or 0))
-        callbacks.append(("unfreeze", Unfreeze(classifier.loaded_weights_, n_frozen)))
-    return callbacks
-
-
-def check_callbacks(callbacks: Any) -> None:
-    """Raise `ParameterError` unless the parameter `callbacks` is a list of skorch callbacks."""
-    entries = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
-    for entry in entries:
-        callback = _get_callback(entry)
-        # skorch also accepts classes, which it instantiates.
-        if not isinstance(callback, Callback) and not (isinstance(callback, type) and issubclass(callback, Callback)):
-            kind = "a function" if inspect.isroutine(callback) else f"a {type(callback).__name__}"
+def _check_distributed(classifier: Classifier) -> None:
+    """Raise `ParameterError` if a parameter is set that training in several processes does not support."""
+    for name in ("time_limit", "checkpoint"):
+        if getattr(classifier, name) is not None:
             raise ParameterError(
-                f"The 'callbacks' parameter must be a list of skorch callbacks. Got {kind}: {callback!r}. Derive a "
-                "class with a method on_epoch_end(self, net, **kwargs) from skorch.callbacks.Callback, and pass an "
-                "instance of it."
+                f"Distributed training does not support '{name}'. Set it to None, or train in one process."
             )
-    if not isinstance(callbacks, Iterable):
-        raise ParameterError(f"The 'callbacks' parameter must be a list. Got {callbacks!r}. Pass [callback].")
-
-
-def _get_callback(entry: Any) -> Any:
-    """Return the callback of an entry of the parameter `callbacks`, which may have a name."""
-    return entry[1] if isinstance(entry, tuple) else entry
-
-
-def _describe_training(
-    classifier: Classifier, config: TrainingConfig, train: ImageDataset, valid: ImageDataset | None
-) -> str:
-    """Return a line that describes a run before it starts."""
-    channels, height, width = classifier.image_shape_
-    colour = {1: "", 3: ", RGB"}.get(channels, f", {channels} channels")
-    validated = "" if valid is None else f" ({len(valid):,} for validation)"
-    n_steps = config.n_planned or 0
-    n_threads = torch.get_num_threads() if classifier.n_threads == "auto" else classifier.n_threads
-    n_epochs = math.ceil(n_steps / len(BatchIterator(train, config.batch_size, shuffle=True)))
-    where = format_count(n_threads, "thread") if config.device == "cpu" else config.device
-    batch = format_count(min(config.batch_size, len(train)), "image")
-    return (
-        f"Training network {classifier._network_spec.short_name} on {len(train):,} images of {width}×{height}{colour}"
-        f"{validated}, {len(classifier.classes_)} classes: {format_count(n_epochs, 'epoch')}, "
-        f"{format_count(n_steps, 'step')} of {batch}; {where}, {config.precision}."
-    )
-
-
-def make_checkpointing(
-    classifier: Classifier,
-    config: TrainingConfig,
-    train: ImageDataset,
-    valid: ImageDataset | None,
-    process_group: ProcessGroup | None,
-) -> Checkpointing | None:
-    """Return the callback that saves checkpoints, or None if the parameter `checkpoint` is None.
-
-    The checkpoint folder records everything that determines the weights, so that another run cannot resume it.
-    """
-    if classifier.checkpoint is None:
-        return None
-    if process_group is not None:
-        raise ParameterError("Distributed training does not support 'checkpoint'. Train without a checkpoint folder.")
-    if isinstance(classifier.random_state, bool) or not isinstance(classifier.random_state, int | np.integer):
-        raise ParameterError(
-            "The 'random_state' parameter must be an integer if 'checkpoint' is set. "
-            f"Got {classifier.random_state!r}. Pass random_state=0."
-        )
-
-    def describe() -> dict[str, Any]:
-        environment = describe_environment()
-        return {
-            **{name: value for name, value in parameters_to_json(classifier).items() if name not in _NOT_DESCRIBED},
-            "callbacks": [type(_get_callback(each)).__name__ for each in classifier.callbacks],
-            "precision": config.precision,
-            "device": config.device,
-            "seed": config.seed,
-            "number of threads": str(classifier.n_threads),
-            "version of": {name: environment["versions"].get(name, "unknown") for name in _PACKAGES},
-            "processor": environment["processor"],
-            "training data": _fingerprint(train),
-            "validation data": None if valid is None else _fingerprint(valid),
-            **_describe_module(classifier._network_spec.factory),
-        }
-
-    return Checkpointing(CheckpointFolder(classifier.checkpoint, describe), save_end=classifier.run_part.is_part)
-
-
-def _describe_module(module: Any) -> dict[str, str]:
-    """Return the sha256 of the initial weights of a user's module; nothing for classes and registered networks."""
-    if not isinstance(module, nn.Module):
-        return {}
-    digest = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(tensor.detach().cpu().float().numpy()).data)
-    return {"initial weights": digest.hexdigest()}
-
-
-def _fingerprint(images: ImageDataset) -> str:
-    """Return the sha256 of images, labels, weights and positions."""
-    digest = hashlib.sha256()
-    for tensor in (images.images, images.labels, images.weights, images.positions):
-        if tensor is None:
-            digest.update(b"none")
-            continue
-        digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
-        for start in range(0, len(tensor), 4096):  # in chunks, so that a memory map is not loaded as a whole
-            digest.update(np.ascontiguousarray(tensor[start : start + 4096].numpy()).data)
-    return digest.hexdigest()
