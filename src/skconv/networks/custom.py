@@ -13,12 +13,11 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from skconv.exceptions import ParameterError
-from skconv.networks.blocks import Network
+from skconv.networks.blocks import LUMA, Network
 from skconv.networks.input_normalization import InputNormalization
 from skconv.networks.logit_calibration import LogitCalibration
 from skconv.text import format_count, format_error
 
-_LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey, as in Pillow
 _N_TRIED = 2  # images of the trial batches
 _TOLERANCE = 1e-3  # of the sum of probabilities
 _N_FLIPS = 8  # trials with random signs of the parameters; logits are between 0 and 1 in each with p < 2**-16
@@ -27,7 +26,7 @@ _TINY = 1e-30  # replaces probabilities that are 0, so that their logarithm is f
 
 
 def _to_grey(images: Tensor) -> Tensor:
-    weights = torch.tensor(_LUMA, dtype=images.dtype, device=images.device)
+    weights = torch.tensor(LUMA, dtype=images.dtype, device=images.device)
     return (images * weights[:, None, None]).sum(1, keepdim=True)
 
 

@@ -153,9 +153,8 @@ class PretrainedNormalization(InputNormalization):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return normalized images (n, 3, *size) of images (n, in_channels, height, width)."""
-        with torch.autocast(
-            images.device.type, enabled=False
-        ):  # pixels of fractional values need more digits than bf16
+        # Pixels of fractional values need more digits than bf16.
+        with torch.autocast(images.device.type, enabled=False):
             if self.rows is not None:
                 images = torch.matmul(self.rows, images)
             if self.columns is not None:

@@ -21,7 +21,7 @@ from skconv.training.callbacks import RecalibrateBatchNorm, RestoreBest, StopOnN
 from skconv.training.checkpointing import Checkpointing
 from skconv.training.net import ClassifierNet
 from skconv.training.optimizers import AdamW, Muon
-from skconv.training.time_limit import RATE_FACTOR, TimeLimit
+from skconv.training.time_limit import FINAL_RATIO, RATE_FACTOR, RATE_RATIO, RISE, TimeLimit
 
 _AUTO_MIN = {"muon": (1300, 3)}  # minimum number of steps, until the EMA converges, and of epochs, per optimizer
 _AUTO_MIN_OTHERS = (1500, 6)
@@ -268,9 +268,9 @@ def _one_cycle(learning_rate: float, n_steps: int, stage_rate: float | None = No
         step_every="batch",
         max_lr=learning_rate if stage_rate is None else [learning_rate, stage_rate * learning_rate],
         total_steps=n_steps + 1,  # skorch steps the schedule once more after the last step
-        pct_start=max(0.25, 1.5 / (n_steps + 1)),  # the rise takes at least one step
-        div_factor=25.0,
-        final_div_factor=1000.0,
+        pct_start=max(RISE, 1.5 / (n_steps + 1)),  # the rise takes at least one step
+        div_factor=RATE_RATIO,
+        final_div_factor=FINAL_RATIO,
         cycle_momentum=False,
     )
 

@@ -18,6 +18,7 @@ from skconv.distributed.process_group import ProcessGroup, flatten, unflatten
 from skconv.distributed.synchronized_layers import synchronize_layers
 from skconv.training.batches import BatchIterator, ImageDataset
 from skconv.training.optimizers import EmaWeights
+from skconv.training.time_limit import TimeLimit
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,8 @@ class ClassifierNet(NeuralNetClassifier):
         # skorch's early stopping also raises KeyboardInterrupt, when its misses reach its patience.
         stoppers = [callback for _, callback in self.callbacks_ if isinstance(callback, EarlyStopping)]
         stopped = any(stopper.misses_ >= stopper.patience for stopper in stoppers)
-        return not self.interrupted_ or stopped or self._reached_limit()
-
-    def _reached_limit(self) -> bool:
-        """Return whether a time limit has ended the training."""
-        return any(getattr(callback, "stopped_", False) for _, callback in self.callbacks_)
+        limits = [callback for _, callback in self.callbacks_ if isinstance(callback, TimeLimit)]
+        return not self.interrupted_ or stopped or any(limit.stopped_ for limit in limits)
 
     def get_dataset(self, X: Any, y: Any = None) -> Any:
         """Return arrays as an `ImageDataset`; return a data set unchanged."""

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from skconv.distributed.process_group import BatchShard
+from skconv.networks.blocks import LUMA
 from skconv.training.augmentation import AUGMENTATIONS, RandomDraws, check_settings, setting
-
-_LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in ITU-R BT.601
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,8 @@ class PhotoAugmentation:
         if self.contrast:
             mean = images.mean((1, 2, 3), keepdim=True)
             images = torch.lerp(mean, images, _draw_factor(self.contrast, draws))
-        if self.saturation and images.shape[1] == len(_LUMA):
-            grey = (images * images.new_tensor(_LUMA).view(1, -1, 1, 1)).sum(1, keepdim=True)
+        if self.saturation and images.shape[1] == len(LUMA):
+            grey = (images * images.new_tensor(LUMA).view(1, -1, 1, 1)).sum(1, keepdim=True)
             images = torch.lerp(grey, images, _draw_factor(self.saturation, draws))
         return self._cut_out(images, draws) if self.cutout else images
 

@@ -22,9 +22,9 @@ MEASURED_SHARE, MEASURED_MAX = 0.03, 3.0  # time of the first measurement: share
 _WARM_UP = 2  # steps before the measurement, because the first steps also allocate memory
 _CHECKS = 50  # number of times that the plan is compared with the clock
 _CHECKS_OF_STEPS = 10  # number of times in the planned steps
-_PERCENT_RISE = 0.25  # share of the one-cycle schedule in which the learning rate rises
 RATE_FACTOR = "rate_factor"  # key of an optimizer's parameter group: its learning rate, relative to the net's
-_START_FACTOR, _END_FACTOR = 1 / 25, 1 / 25_000  # learning rate at the start and the end, relative to the maximum
+# One-cycle schedule: share in which the learning rate rises, maximum relative to the start, and start to the end.
+RISE, RATE_RATIO, FINAL_RATIO = 0.25, 25.0, 1000.0
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,7 @@ class TimeLimit(Callback):
         self.seconds, self.deadline, self.n_max, self.n_batches = seconds, deadline, n_max, n_batches
         self.max_lr, self.reserve, self.verbose = max_lr, reserve, verbose
         self.n_steps = n_max
+        self.stopped_ = False
 
     def plan(self, cost: StepCost) -> None:
         """Set the number of steps from a measurement."""
@@ -212,8 +213,8 @@ def one_cycle_factor(position: float) -> float:
     >>> [round(one_cycle_factor(each), 4) for each in (0, 0.25, 0.625, 1)]
     [0.04, 1.0, 0.5, 0.0]
     """
-    if position < _PERCENT_RISE:
-        start, end, share = _START_FACTOR, 1.0, position / _PERCENT_RISE
+    if position < RISE:
+        start, end, share = 1 / RATE_RATIO, 1.0, position / RISE
     else:
-        start, end, share = 1.0, _END_FACTOR, (position - _PERCENT_RISE) / (1 - _PERCENT_RISE)
+        start, end, share = 1.0, 1 / (RATE_RATIO * FINAL_RATIO), (position - RISE) / (1 - RISE)
     return end + (start - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
