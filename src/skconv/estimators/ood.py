@@ -106,8 +106,9 @@ class OodMixin:
         images = self._read_images(X)  # type: ignore[attr-defined]
         if self.ood_ is None:
             raise ParameterError(
-                "The classifier has no out-of-distribution score: it needs at least 100 validation images, or 200 "
-                "training images, a 'false_alarm_rate' other than None, and no partial_fit after fit."
+                "The classifier has no out-of-distribution score: it needs at least "
+                f"{MIN_IMAGES} validation images, or {2 * MIN_IMAGES} training images, a 'false_alarm_rate' other than "
+                "None, and no partial_fit after fit."
             )
         score = self.ood_.score
         return score.add(_measure(self, score, images.images, images)).numpy()

@@ -21,7 +21,7 @@ from skconv.estimators.validation import to_image_tensor
 from skconv.exceptions import MissingPackageError, ModelFileError, ParameterError
 from skconv.files import expand_home
 from skconv.model_io.config import DataConfig, InputConfig, ModelConfig, NetworkConfig, describe_environment
-from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, read_verified
+from skconv.model_io.folder import ONNX_NAME, WEIGHTS_NAME, find_model_folder, read_config, read_verified
 from skconv.model_io.onnx import check_parity
 from skconv.model_io.records import TrainingFingerprints, read_held_out
 from skconv.model_io.saving import is_calibration, load_weights, read_weights, save_model
@@ -109,8 +109,7 @@ def load_ensemble(
     described = parameters.pop("estimator", None)
     if not isinstance(described, Mapping):
         raise ModelFileError(f"{path} contains a single classifier, not an ensemble. Load it with CNNClassifier.load.")
-    options = config.network.options
-    member = NetworkSpec(options.get("network", "plain"), options.get("network_options") or {}).restore(network)
+    member = _restore_member(config, network)
     template = member_cls(**restore_parameters(member_cls, described, path, member), device=device)
     ensemble = cls(template, **restore_parameters(cls, parameters, path))
     restored = _load_network(path, config, _with_members(config, member))
@@ -134,17 +133,21 @@ def load_network(folder: str | os.PathLike[str], network: Any = None) -> Network
     """
     path = find_model_folder(folder)
     config = read_config(path)
-    options = config.network.options
     if config.network.name == "ensemble":
-        member = NetworkSpec(options.get("network", "plain"), options.get("network_options") or {}).restore(network)
-        return _load_network(path, config, _with_members(config, member))
-    return _load_network(path, config, NetworkSpec(config.network.name, options).restore(network))
+        return _load_network(path, config, _with_members(config, _restore_member(config, network)))
+    return _load_network(path, config, NetworkSpec(config.network.name, config.network.options).restore(network))
 
 
 def uses_own_code(config: ModelConfig) -> bool:
     """Return whether a model has a user's network, whose code is not part of the model folder."""
     options = config.network.options
     return is_import_path(config.network.name) or is_import_path(options.get("network"))
+
+
+def _restore_member(config: ModelConfig, network: Any) -> NetworkSpec:
+    """Return the network of the members of an ensemble; `network` is the user's, if they have one."""
+    options = config.network.options
+    return NetworkSpec(options.get("network", "plain"), options.get("network_options") or {}).restore(network)
 
 
 def _with_members(config: ModelConfig, member: NetworkSpec) -> NetworkSpec:
@@ -201,10 +204,10 @@ def _check_size(path: Path, spec: NetworkSpec, shape: Mapping[str, Any]) -> None
     except ParameterError as error:
         raise ModelFileError(f"{path / 'config.json'}: {error} Train again with this version.") from error
     n_bytes = sum(tensor.nbytes for name, tensor in shapes.items() if not is_calibration(name))
-    file_size = (path / "model.safetensors").stat().st_size
+    file_size = (path / WEIGHTS_NAME).stat().st_size
     if n_bytes > file_size:
         raise ModelFileError(
-            f"The network of {path} has {n_bytes:,} bytes of weights, but model.safetensors has {file_size:,} bytes. "
+            f"The network of {path} has {n_bytes:,} bytes of weights, but {WEIGHTS_NAME} has {file_size:,} bytes. "
             "Copy the model folder again, or train again."
         )
 

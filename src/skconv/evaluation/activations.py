@@ -51,7 +51,7 @@ def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActi
             f"The image has shape {np.shape(image)}; expected (height, width) or (height, width, channels)."
         )
     convolutions = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
-    if not has_convolutions(network):
+    if not convolutions:
         raise ParameterError("The network has no convolution, so there are no activation maps. Use another network.")
 
     def add_hook(name: str, module: nn.Conv2d) -> Any:

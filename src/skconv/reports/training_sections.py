@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from skconv.exceptions import DataError
 from skconv.reports.page import PageFigure, Section
 
-LEADERBOARD_NAME = "leaderboard.csv"
-
 if TYPE_CHECKING:
     from skconv.inference import OnnxClassifier
+
+LEADERBOARD_NAME = "leaderboard.csv"
 
 
 def describe_model(classifier: OnnxClassifier, n_seen: int | None) -> Section:
