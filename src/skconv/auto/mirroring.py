@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from skconv.evaluation.metrics import Scores
+from skconv.text import format_percent
 
 _MAX_LOSS = 0.02  # accuracy that mirroring may cost
 _MAX_LOST = 0.2  # part of the accuracy above the share of the largest class that mirroring may cost
@@ -29,7 +30,7 @@ def compare_mirrored(parts: Sequence[tuple[Any, np.ndarray, np.ndarray]]) -> tup
     original = np.concatenate([classifier.predict(images) == labels for classifier, images, labels in parts])
     mirrored = np.concatenate([classifier.predict(_mirror(images)) == labels for classifier, images, labels in parts])
     accuracy, after = float(original.mean()), float(mirrored.mean())
-    figures = f"accuracy {100 * accuracy:.1f} %, mirrored {100 * after:.1f} %"
+    figures = f"accuracy {format_percent(accuracy, 1)}, mirrored {format_percent(after, 1)}"
     above_chance = accuracy - float(np.bincount(labels).max() / len(labels))
     max_loss = min(_MAX_LOSS, _MAX_LOST * above_chance)
     has_lost = any(_is_lost(original[labels == each], mirrored[labels == each]) for each in np.unique(labels))

@@ -51,7 +51,7 @@ class LabelIssue:
         """Lines of text below the image in an image grid."""
         name = Path(self.image).name
         if self.kind == "label":
-            return [name, f"{self.label} → {self.suggestion}", f"{100 * (self.confidence or 0):.1f} %"]
+            return [name, f"{self.label} → {self.suggestion}", format_percent(self.confidence or 0, 1)]
         return [name, self.label]
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from skconv.model_io.config import ModelConfig
 from skconv.model_io.folder import FINGERPRINTS_NAME, HELD_OUT_NAME, ONNX_NAME
+from skconv.text import format_percent
 
 # Scores listed below an accuracy, by the suffix of their key: name, and whether the value is a percentage.
 _SECONDARY = {
@@ -121,7 +122,7 @@ def _describe_scores(config: ModelConfig) -> str:
     scores = dict(config.scores)
     lines: dict[str, object] = {}
     for split in _list_splits(config):
-        text = _format_percentage(scores.pop(f"{split}_accuracy"))
+        text = format_percent(scores.pop(f"{split}_accuracy"))
         if {f"{split}_low", f"{split}_high", f"{split}_n"} <= set(scores):
             low, high, n = (scores.pop(f"{split}_{part}") for part in ("low", "high", "n"))
             text += f" (95 % interval {100 * low:.2f} to {100 * high:.2f} %, n = {n:,.0f})"
@@ -132,7 +133,7 @@ def _describe_scores(config: ModelConfig) -> str:
         for suffix, (what, is_percentage) in _SECONDARY.items():
             value = scores.pop(f"{split}_{suffix}", None)
             if value is not None:
-                lines[f"{label} {what}"] = _format_percentage(value) if is_percentage else f"{value:.4f}"
+                lines[f"{label} {what}"] = format_percent(value) if is_percentage else f"{value:.4f}"
     return _format_list({**lines, **scores})
 
 
@@ -168,7 +169,7 @@ def _tabulate_classes(per_class: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = ["| class | precision | recall | F1 | images |", "|---|---:|---:|---:|---:|"]
     for each in worst:
         name = _one_line(str(each["name"])).replace("|", "\\|")
-        values = " | ".join(_format_percentage(each[what]) for what in ("precision", "recall", "f1"))
+        values = " | ".join(format_percent(each[what]) for what in ("precision", "recall", "f1"))
         rows.append(f"| {name} | {values} | {each['support']:,} |")
     return ["### Scores per class\n\n" + "\n".join(rows)]
 
@@ -205,10 +206,6 @@ def _describe_origin(config: ModelConfig) -> list[str]:
         for name, value in environment.items()
     }
     return ["## How to reproduce", *steps, "Environment:\n\n" + _format_list(facts)]
-
-
-def _format_percentage(share: float) -> str:
-    return f"{100 * share:.2f} %"
 
 
 def _format_list(facts: Mapping[str, object]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from skconv.exceptions import ModelFileError
+from skconv.text import format_error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,8 +135,7 @@ def _load_safetensors(load: Any, content: bytes, where: str) -> Any:
     try:
         return load(content)
     except (SafetensorError, ValueError, KeyError, TypeError, OverflowError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise ModelFileError(f"{where} is not a safetensors file ({reason}). {FIX}") from error
+        raise ModelFileError(f"{where} is not a safetensors file ({format_error(error)}). {FIX}") from error
 
 
 def _to_python(value: Any) -> Any:

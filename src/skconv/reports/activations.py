@@ -14,6 +14,7 @@ import numpy as np
 
 from skconv.exceptions import DataError
 from skconv.reports.style import BLUE, GREY, VERMILION, fit_text, new_figure, standard_style
+from skconv.text import format_percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -163,7 +164,7 @@ def _draw_header(
     _show(figure, _MARGIN, _MARGIN, width, width * ratio, pixels)
     left = 2 * _MARGIN + width
     predictions = [
-        f"{rank}: {class_names[position]} ({100 * probabilities[position]:.1f} %)"
+        f"{rank}: {class_names[position]} ({format_percent(probabilities[position], 1)})"
         for rank, position in zip(("Prediction", "Runner-up"), np.argsort(-probabilities, kind="stable"), strict=False)
     ]
     _write(figure, left, _MARGIN, predictions[0], _LARGE, weight="bold")

@@ -14,6 +14,7 @@ import numpy as np
 from skconv.evaluation.label_issues import KINDS, LabelIssue
 from skconv.exceptions import DataError, ParameterError
 from skconv.reports.style import fit_text, new_figure, put_text, standard_style
+from skconv.text import format_percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,7 +93,7 @@ def draw_mistakes(
         return figure
     chosen = wrong[np.argsort(-confidences[wrong], kind="stable")][:_MAX_MISTAKES]
     captions = [
-        [str(class_names[labels[index]]), f"→ {class_names[predicted[index]]}", f"{100 * confidences[index]:.1f} %"]
+        [str(class_names[labels[index]]), f"→ {class_names[predicted[index]]}", format_percent(confidences[index], 1)]
         for index in chosen
     ]
     title = f"{len(wrong):,} of {len(labels):,} wrong"
@@ -104,7 +105,7 @@ def draw_mistakes(
 @standard_style()
 def draw_predictions(images: np.ndarray, labels: Sequence[str], confidences: Sequence[float]) -> Figure:
     """Draw images with their predicted labels and the confidences, 0..1."""
-    captions = [[label, f"{100 * confidence:.1f} %"] for label, confidence in zip(labels, confidences, strict=True)]
+    captions = [[label, format_percent(confidence, 1)] for label, confidence in zip(labels, confidences, strict=True)]
     return draw_grid(images, captions)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from skconv.exceptions import DataError
 from skconv.reports.style import BLUE, GREY, INK, VERMILION, fit_text, label_ticks, new_figure, put_text, standard_style
+from skconv.text import format_percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +63,7 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
     axes.set_xlabel("predicted")
     axes.set_ylabel("true (each row is 100 %)")
     n, wrong = int(confusion.sum()), int(mistakes.sum())
-    axes.set_title(f"{wrong:,} of {n:,} wrong ({100 * wrong / max(1, n):.2f} %)", fontsize=10)
+    axes.set_title(f"{wrong:,} of {n:,} wrong ({format_percent(wrong / max(1, n))})", fontsize=10)
     axes.spines[:].set_color("#BBBBBB")
     return figure
 

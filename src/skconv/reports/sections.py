@@ -22,6 +22,7 @@ from skconv.reports.class_curves import list_curve_figures
 from skconv.reports.image_grids import draw_attributions, draw_issues, draw_mistakes, draw_samples
 from skconv.reports.page import PageFigure, PageTable, Section
 from skconv.reports.scores import draw_confusion, draw_reliability
+from skconv.text import format_percent
 
 if TYPE_CHECKING:
     from torch import nn
@@ -122,7 +123,7 @@ def _list_classes(scores: Scores) -> Section:
     rows = [
         [
             each.name,
-            *(f"{100 * share:.2f} %" for share in (each.precision, each.recall, each.f1)),
+            *(format_percent(share) for share in (each.precision, each.recall, each.f1)),
             *("–" if area is None else f"{area:.4f}" for area in (each.roc_auc, each.average_precision)),
             f"{each.support:,}",
         ]
@@ -172,10 +173,10 @@ def _show_calibration(scored: ScoredSource) -> Section:
         "accuracy is below the dotted line. Right: error rate if only the most confident predictions are accepted.",
         facts={
             "calibrated": "yes, on held-out images" if is_calibrated else "no, because no images were held out",
-            "expected calibration error": f"{100 * scores.expected_calibration_error:.2f} %",
+            "expected calibration error": format_percent(scores.expected_calibration_error),
             "negative log likelihood": f"{scores.negative_log_likelihood:.4f}",
             "Brier score": f"{scores.brier:.4f}",
-            **({} if share is None else {"images unlike the training images": f"{100 * share:.2f} %"}),
+            **({} if share is None else {"images unlike the training images": format_percent(share)}),
         },
         figures=[PageFigure(figure, "calibration", "Reliability diagram, and error rate by coverage.")],
     )
@@ -203,7 +204,9 @@ def _show_attributions(scored: ScoredSource, network: nn.Module | None) -> Secti
             "pip install 'skconv[explain]'.",
             stacklevel=2,
         )
-    captions = [f"{names[scored.labels[k]]} → {names[predicted[k]]}, {100 * confidence[k]:.1f} %" for k in chosen]
+    captions = [
+        f"{names[scored.labels[k]]} → {names[predicted[k]]}, {format_percent(confidence[k], 1)}" for k in chosen
+    ]
     figure = draw_attributions(scored.images[chosen], maps, captions)
     return Section(
         "Explanations of predictions",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import DataError
 from skconv.reports.page import PageFigure, Section
+from skconv.text import format_percent
 
 if TYPE_CHECKING:
     from skconv.inference import OnnxClassifier
@@ -121,7 +122,7 @@ def _describe_epoch(row: Mapping[str, Any]) -> dict[str, str]:
     losses = {"training loss": row["train_loss"], "validation loss": row.get("valid_loss")}
     facts = {name: f"{value:.4f}" for name, value in losses.items() if value is not None}
     if row.get("valid_accuracy") is not None:
-        facts["validation accuracy"] = f"{100 * row['valid_accuracy']:.2f} %"
+        facts["validation accuracy"] = format_percent(row["valid_accuracy"])
     return facts
 
 

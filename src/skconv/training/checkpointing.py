@@ -17,6 +17,7 @@ from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler,
 from torch import Tensor
 
 from skconv.exceptions import ModelFileError, ParameterError
+from skconv.text import format_error
 from skconv.training.callbacks import RecordIterations, RestoreBest
 from skconv.training.net import ResumePoint
 from skconv.training.threads import count_max_threads
@@ -191,9 +192,8 @@ def set_state(net: Any, state: TrainingState) -> None:
         if document["random"]["cuda"]:
             torch.cuda.set_rng_state_all(document["random"]["cuda"])
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ModelFileError(
-            f"The checkpoint does not fit this run ({reason}). Remove it, or train without a checkpoint."
+            f"The checkpoint does not fit this run ({format_error(error)}). Remove it, or train without a checkpoint."
         ) from error
 
 
