@@ -1,4 +1,4 @@
-"""Fixture: a small training run made by the command line."""
+"""A small training run made by the command line; files and checks of bad input."""
 
 import contextlib
 import io
@@ -38,3 +38,10 @@ def check_one_line(arguments, words, folder, capsys):
         assert word in streams.err
     assert listing(folder) == before
     return before_error
+
+
+def write(path, content):
+    """Write text or bytes to a file in a new folder if necessary, and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path

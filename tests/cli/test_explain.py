@@ -10,7 +10,7 @@ from PIL import Image
 
 from skconv.cli.main import main
 
-from .conftest import check_one_line
+from .conftest import check_one_line, write
 
 
 @pytest.fixture
@@ -39,11 +39,6 @@ def test_explain_prints_label_layers_and_file(trained, tmp_path, capsys):
     assert streams.out.startswith(f"{tmp_path / 'large.png'}: ") and " %)" in streams.out
     assert "blocks.1.0: 16 maps, 6×6" in streams.out and str(out) in streams.out
     assert streams.err.startswith("Note: 1 image was resized to 8×8") and streams.err.count("\n") == 1
-
-
-def write(path, content):
-    path.write_bytes(content)
-    return path
 
 
 def make_pipe(path):
