@@ -89,6 +89,12 @@ def test_resplit_pools_all_splits():
     assert merge_validation(make_data(2, 2, n_valid=1)).train_images.ravel().tolist() == [0, 1, 2, 3, 100]
 
 
+def test_a_split_of_dropped_classes_is_ignored_with_a_note():
+    data = replace(make_data(3, 3, 3), test_images=np.zeros((1, 1, 1), np.uint8), test_labels=np.array([1]))
+    with pytest.warns(UserWarning, match="the test split has no image of the remaining classes"):
+        assert drop_classes(data, ["b"]).test_images is None
+
+
 def test_drop_classes_selects_in_all_splits():
     data = make_data(3, 3, 3, n_valid=6, n_test=3)
     with pytest.warns(UserWarning, match="The class 'b'"):

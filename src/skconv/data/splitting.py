@@ -68,6 +68,11 @@ def drop_classes(dataset: Dataset, drop: Sequence[str] = (), min_size: int | Non
     return dataset if len(chosen) == len(dataset.class_names) else _select_classes(dataset, chosen)
 
 
+def warn_of_empty_split(where: str, split: str) -> None:
+    """Warn that a split is ignored, because all of its classes are left out."""
+    warnings.warn(f"{where}: the {split} split has no image of the remaining classes and is ignored.", stacklevel=3)
+
+
 def _select_classes(dataset: Dataset, chosen: set[str]) -> Dataset:
     """Return the images of some classes, with their labels."""
     indices = [index for index, name in enumerate(dataset.class_names) if name in chosen]
@@ -84,6 +89,8 @@ def _select_classes(dataset: Dataset, chosen: set[str]) -> Dataset:
         if images is None:
             continue
         positions = np.flatnonzero(new[labels] >= 0)
+        if not len(positions):
+            warn_of_empty_split(dataset.name, split)
         own = list(islice(names, len(labels)))
         selected += [own[position] for position in positions]
         images, labels = (take_images(images, positions), new[labels[positions]]) if len(positions) else (None, None)

@@ -95,6 +95,13 @@ def test_read_class_folders_names_option_for_a_class_without_training_images(tmp
         assert read_class_folders(DataSpec(tmp_path, drop_class=["new"])).test_labels == ["a", "a", "b", "b"]
 
 
+def test_a_split_of_dropped_classes_is_ignored_with_a_note(tmp_path, samples):
+    samples.class_folders(tmp_path / "train", "a", "b", "c")
+    samples.class_folders(tmp_path / "test", "c")
+    with pytest.warns(UserWarning, match="the test split has no image of the remaining classes"):
+        assert read_class_folders(DataSpec(tmp_path, drop_class="c")).test_images is None
+
+
 def test_read_class_folders_rejects_unknown_or_too_many_dropped_classes(tmp_path, samples):
     samples.class_folders(tmp_path, "a", "b", n=5)
     with pytest.raises(DataError, match="no class 'dog' to drop; its classes are a, b"):

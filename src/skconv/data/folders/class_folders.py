@@ -14,7 +14,7 @@ from skconv.data.folders.layout import SPLITS, FileSplit, find_layout
 from skconv.data.folders.table_files import check_tables
 from skconv.data.image_files import DecodedImages, decode_files
 from skconv.data.spec import DataSpec
-from skconv.data.splitting import choose_classes, hash_images
+from skconv.data.splitting import choose_classes, hash_images, warn_of_empty_split
 from skconv.exceptions import DataError
 
 
@@ -46,6 +46,9 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
     chosen = choose_classes(str(spec.path), training.labels, drop, spec.min_class_size)
     dropped = set(training.labels) - chosen | set(spec.drop_class or ())
     splits = [layout.splits.get(name, FileSplit()).without(dropped) for name in SPLITS]
+    for name, split in zip(SPLITS, splits, strict=True):
+        if name in layout.splits and not split.files:
+            warn_of_empty_split(str(spec.path), name)
     files = [file for split in splits for file in split.files]
     decoded = decode_files(files, spec, progress=progress)
     labels = [label for split in splits for label in split.labels]
