@@ -99,6 +99,9 @@ def test_load_inputs_rejects_unreadable_paths(tmp_path):
         load([tmp_path / "nothing.csv"])
     with pytest.raises(DataError, match="no images"):
         load([tmp_path])
+    np.save(tmp_path / "X.npy", np.zeros((2, 8, 8), np.uint8))
+    with pytest.raises(DataError, match=r"no images .*Pass the file .*X\.npy"):
+        load([tmp_path])
     with pytest.raises(DataError, match="no images to predict"):
         load([])
     (tmp_path / "fake.png").write_text("no")

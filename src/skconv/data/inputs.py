@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skconv.data.content import is_table_name
 from skconv.data.folder_tree import is_image_file, walk_files
 from skconv.data.spec import DataSpec, list_formats
 from skconv.exceptions import DataError, SkconvError, SourceNotFoundError
@@ -101,7 +102,9 @@ def list_images(path: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
     for file in walk_files(path):
         (images if is_image_file(file) else skipped).append(file)
     if not images:
-        raise DataError(f"The folder {path} has no images ({FORMAT_NAMES}). Pass another folder.")
+        table = next((file for file in skipped if is_table_name(file) or file.suffix.lower() in (".npy", ".npz")), None)
+        advice = "another folder" if table is None else f"the file {table}, if it has pixels, or another folder"
+        raise DataError(f"The folder {path} has no images ({FORMAT_NAMES}). Pass {advice}.")
     return images, skipped
 
 
