@@ -320,7 +320,7 @@ def test_images_are_preprocessed_as_requested(photos):
 
 def test_excluded_images_are_missing(photos):
     (photos / "train" / "bad").mkdir()
-    with pytest.raises(DataError, match="lacks 1 of the 3 images"):
+    with pytest.raises(DataError, match="lacks 1 of the 3 images"), pytest.warns(UserWarning, match="left out 2 files"):
         load_dataset(photos, exclude=["bad", "3.png"])
 
 

@@ -17,6 +17,7 @@ from skconv.data.content import open_table
 from skconv.data.conversion import shape_rows
 from skconv.data.dataset import Dataset, Splits, SubmissionForm
 from skconv.data.folder_tree import count_image_folders, is_excluded, walk_files
+from skconv.data.formats import note_excluded
 from skconv.data.image_files import SampledSizes, read_images
 from skconv.data.labels import sort_names
 from skconv.data.spec import FORMATS, DataSpec, Format
@@ -106,6 +107,7 @@ def read_form(spec: DataSpec, *, progress: bool = False) -> SubmissionForm:
 
 def load_folder(spec: DataSpec, *, progress: bool = False) -> Dataset:
     """Load a competition's folder as a data set; class names and licence are set if the competition is recognised."""
+    note_excluded(spec)
     splits, form = read_competition(spec, progress=progress)
     dataset = replace(splits.to_dataset(spec.short_name, str(spec.path)), submission=form)
     if lists_images(spec.path / TRAIN):  # files are preprocessed or resized while they are read

@@ -91,7 +91,7 @@ def _is_npz(path: Path) -> bool:
 
 
 def _read_npz(spec: DataSpec, progress: bool) -> Dataset:
-    _note_excluded(spec)
+    note_excluded(spec)
     return _to_dataset(read_npz(spec.path, spec.row_shape, spec.exclude or ()), spec)
 
 
@@ -102,17 +102,17 @@ def _read_npz_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], n
 def _read_csv_pair(spec: DataSpec, progress: bool) -> Dataset:
     if any(each is not None for each in (spec.label_column, spec.images, spec.image_column)):
         return _read_csv(spec, progress)
-    _note_excluded(spec)
+    note_excluded(spec)
     return _to_dataset(read_csv_pairs(spec.path, spec.row_shape, spec.exclude or ()), spec)
 
 
 def _read_idx(spec: DataSpec, progress: bool) -> Dataset:
-    _note_excluded(spec)
+    note_excluded(spec)
     return _to_dataset(read_idx_folder(spec.path, exclude=spec.exclude or ()), spec)
 
 
-def _note_excluded(spec: DataSpec) -> None:
-    """Warn about the number of files that are left out of a folder of arrays."""
+def note_excluded(spec: DataSpec) -> None:
+    """Warn about the number of files of a folder of arrays or tables that are left out."""
     exclude = spec.exclude or ()
     if any(exclude):
         count = format_count(count_excluded(spec.path, exclude), "file")
