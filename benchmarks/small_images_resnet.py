@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 import torch
-from small_images_peers import Clock, Fitted, Training, choose_batch_size
+from small_images_training import Clock, Fitted, Training, choose_batch_size
 from torch import Tensor, nn
 from torch.nn import functional as F
 

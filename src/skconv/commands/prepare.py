@@ -211,8 +211,8 @@ def check_pretrained(recipe: Recipe) -> bool:
     """Return whether the recipe has a pretrained network; raise an error if its weights are not available."""
     import torch
 
+    from skconv.networks.hub_files import HUB
     from skconv.networks.pretrained import PretrainedNetwork
-    from skconv.networks.registry import HUB
     from skconv.networks.spec import NetworkSpec
 
     spec = NetworkSpec.from_recipe(recipe.network)

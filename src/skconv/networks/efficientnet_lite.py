@@ -8,13 +8,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from skconv.networks.options import check_option
 from skconv.networks.pretrained import (
     PackagedWeights,
     PretrainedNetwork,
     PretrainedNormalization,
     load_packaged_weights,
 )
-from skconv.networks.registry import check_option, register_network
+from skconv.networks.registry import register_network
 
 # Kernel size, stride, expansion, output channels and number of blocks of each stage of Lite0.
 _STAGES = (

@@ -14,7 +14,8 @@ from skconv.exceptions import ParameterError
 from skconv.networks.blocks import Network
 from skconv.networks.input_normalization import InputNormalization
 from skconv.networks.logit_calibration import LogitCalibration, to_double
-from skconv.networks.registry import SHAPE_OPTIONS, check_option, register_network
+from skconv.networks.options import check_option
+from skconv.networks.registry import SHAPE_OPTIONS, register_network
 from skconv.networks.spec import NetworkSpec
 
 AVERAGES = ("probabilities", "logits")

@@ -11,9 +11,9 @@ from typing import Any
 
 from skconv.exceptions import ModelFileError, ParameterError, missing_package
 from skconv.files import expand_home
-from skconv.networks.registry import HUB
 from skconv.text import format_error
 
+HUB = "hf:"  # prefix of the names of these networks
 CONFIG_NAME, PREPROCESSOR_NAME = "config.json", "preprocessor_config.json"
 _WEIGHTS_NAME, _INDEX_NAME = "model.safetensors", "model.safetensors.index.json"
 _SHARD_NAME = re.compile(r"model[\w-]*\.safetensors")

@@ -23,8 +23,8 @@ from skconv.networks.hub_files import (
     is_local,
     read_json,
 )
+from skconv.networks.options import check_option
 from skconv.networks.pretrained import PretrainedNetwork, PretrainedNormalization
-from skconv.networks.registry import check_option
 from skconv.text import format_error
 
 _N_LABELS = 9973  # number of labels of the original head, by which its layers are recognised; no other layer has it

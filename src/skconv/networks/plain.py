@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, mean_over_flips, mean_over_shifts, rotate
 from skconv.networks.input_normalization import ContrastNormalization, InputNormalization
 from skconv.networks.logit_calibration import LogitCalibration
-from skconv.networks.registry import check_option, register_network
+from skconv.networks.options import check_option
+from skconv.networks.registry import register_network
 
 _MIN_SIDE = 16  # the first convolution of smaller images is padded
 _STAGES = ((32,), (64, 64), (128, 128))

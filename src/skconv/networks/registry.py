@@ -5,16 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from functools import partial
-from numbers import Integral, Real
 from typing import Any, overload
 
 from skconv.exceptions import ParameterError, UnknownNameError
+from skconv.networks import hugging_face
 from skconv.networks.blocks import Network
+from skconv.networks.hub_files import HUB
 from skconv.registry import RECIPES, Registry
 
 Factory = Callable[..., Network]
 NETWORKS: Registry[Factory] = Registry("networks", "network")
-HUB = "hf:"  # prefix of networks of the Hugging Face Hub
 SHAPE_OPTIONS = frozenset({"in_channels", "image_size", "num_classes"})  # passed to every factory
 
 
@@ -65,9 +65,7 @@ def list_networks() -> list[str]:
 def _get_factory(name: str) -> Factory:
     """Return the function that creates a network."""
     if name.startswith(HUB):
-        from skconv.networks.hugging_face import get_factory  # would be a circular import
-
-        return get_factory(name)
+        return hugging_face.get_factory(name)
     if name not in NETWORKS and name in RECIPES:  # `in` searches installed packages only for other names
         raise ParameterError(
             f"'{name}' is a recipe, not a network. Create its estimator with "
@@ -158,13 +156,3 @@ def create_network(
             raise ParameterError(f"{label} of the network '{name}' is {value}; expected at least 1.")
     factory = _get_factory(name)
     return factory(in_channels=in_channels, image_size=tuple(image_size), num_classes=num_classes, **options)
-
-
-def check_option(name: str, value: Any, minimum: float, maximum: float, *, integer: bool = False) -> None:
-    """Raise `ParameterError` unless a network's option is a number, or with `integer` an integer, in the range."""
-    valid = isinstance(value, Integral if integer else Real) and not isinstance(value, bool)
-    if not (valid and minimum <= float(value) <= maximum):
-        number = "an integer" if integer else "a number"
-        raise ParameterError(
-            f"The network's option '{name}' is {value!r}; expected {number} from {minimum:g} to {maximum:g}."
-        )

@@ -13,7 +13,8 @@ from skconv.exceptions import ParameterError
 from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, Scale, mean_over_flips, mean_over_shifts
 from skconv.networks.input_normalization import PatchWhitening, WhiteningNormalization
 from skconv.networks.logit_calibration import LogitCalibration
-from skconv.networks.registry import check_option, register_network
+from skconv.networks.options import check_option
+from skconv.networks.registry import register_network
 
 _SIDE = 32  # pixels; of larger images, the first layer reduces the resolution to about this side
 _WIDTHS = (1, 4, 4)  # channels of each stage, relative to the first

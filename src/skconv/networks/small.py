@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, SpaceToDepth, crop_margin, mean_over_shifts
 from skconv.networks.input_normalization import InputNormalization
 from skconv.networks.logit_calibration import LogitCalibration
-from skconv.networks.registry import check_option, register_network
+from skconv.networks.options import check_option
+from skconv.networks.registry import register_network
 
 _MIN_SIDE = 24  # for smaller images, `fast` does not crop and `compact` does not halve the resolution
 _COMPACT_WIDTHS = (40, 48, 72, 88, 112, 112)  # output channels of each block

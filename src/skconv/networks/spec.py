@@ -16,7 +16,8 @@ from torch import nn
 from skconv.exceptions import ModelFileError, ParameterError
 from skconv.networks.blocks import Network
 from skconv.networks.custom import create_module, get_import_path, get_short_name, list_arguments, wrap_module
-from skconv.networks.registry import HUB, SHAPE_OPTIONS, check_network, create_network, list_options
+from skconv.networks.hub_files import HUB
+from skconv.networks.registry import SHAPE_OPTIONS, check_network, create_network, list_options
 from skconv.text import format_error
 
 _OBJECT = "$object"  # key in JSON of an option that JSON cannot represent

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from skconv.data.spec import DataSpec
 from skconv.exceptions import RecipeError, SkconvError
 from skconv.recipes.schema import check_document
+from skconv.recipes.toml import update_text
 from skconv.registry import RECIPES
 from skconv.signature import expand_paths
 
@@ -80,8 +81,6 @@ class Recipe:
 
     def to_toml(self) -> str:
         """Return the recipe as TOML: its text with the changed sections replaced and comments retained."""
-        from skconv.recipes.editing import update_text
-
         return update_text(self)
 
     def create_estimator(
