@@ -1,6 +1,7 @@
 """Links of the documents, and the completeness of the reference."""
 
 import re
+import tomllib
 
 import pytest
 
@@ -40,6 +41,14 @@ def test_link_has_a_target(page, link):
     else:
         assert target.exists()
         assert not anchor or anchor in list_anchors(target)
+
+
+def test_getting_started_lists_every_extra():
+    page = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    table = re.search(r"\| extra \| adds \|\n(.*?)\n\n", page, flags=re.DOTALL)
+    extras = set(re.findall(r"^\| `([a-z]+)`", table[1], flags=re.MULTILINE))
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(pyproject["project"]["optional-dependencies"]) - extras == {"dev", "docs"}
 
 
 def test_reference_lists_every_public_name():
