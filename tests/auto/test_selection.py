@@ -11,6 +11,7 @@ from skconv.auto.planning import TimePlan
 from skconv.auto.selection import Search
 from skconv.auto.trials import Trial, estimate_features, run_trial, split_validation
 from skconv.evaluation.metrics import score_predictions
+from skconv.exceptions import TrainingError
 from skconv.training.frozen_features import FeatureExtractor
 
 from .. import pretrained_network  # noqa: F401  # registers its network
@@ -67,6 +68,30 @@ def test_candidates_are_left_out_if_trials_take_too_long(monkeypatch):
     with pytest.warns(UserWarning, match="other is not compared"):
         chosen = search.run([make_candidate(dataset), make_candidate(dataset, "other")])
     assert [trial.candidate.name for trial in chosen.trials] == ["fast"]
+
+
+@pytest.fixture
+def bad(fake_trials):
+    """Return a candidate whose loss becomes NaN."""
+
+    def confidence(candidate):
+        if candidate.recipe.name == "bad":
+            raise TrainingError("The training loss became nan.")
+        return 0.9
+
+    fake_trials(confidence)
+    return make_candidate(make_dataset(300), "bad", max_epochs=1)
+
+
+def test_a_candidate_that_diverges_is_left_out(bad):
+    with pytest.warns(UserWarning, match="candidate bad is left out: The training loss became nan"):
+        chosen = make_search(flips=False).run([bad, make_candidate(bad.dataset, "good", max_epochs=1)])
+    assert chosen.candidate.recipe.name == "good"
+
+
+def test_the_error_is_raised_if_all_candidates_diverge(bad):
+    with pytest.warns(UserWarning, match="left out"), pytest.raises(TrainingError, match="became nan"):
+        make_search(flips=False).run([bad])
 
 
 def test_run_compares_by_folds_and_selects_the_lower_log_loss(monkeypatch):

@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 
 from skconv import CNNClassifier, KFoldEnsembleClassifier
 from skconv.estimators import network_choice
-from skconv.exceptions import ParameterError
+from skconv.exceptions import ParameterError, TrainingError
 
 
 @pytest.fixture
@@ -46,3 +46,30 @@ def test_auto_refuses_settings_without_meaning(digits, tmp_path, monkeypatch, pa
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ParameterError, match=message):
         CNNClassifier("auto", random_state=0, **parameters).fit(*digits)
+
+
+@pytest.fixture
+def diverging(monkeypatch):
+    """Let the loss of the given networks become NaN."""
+    fit, names = CNNClassifier.fit, set()
+
+    def diverge(self, *arguments, **keywords):
+        if self.network in names:
+            raise TrainingError("The training loss became nan.")
+        return fit(self, *arguments, **keywords)
+
+    monkeypatch.setattr(CNNClassifier, "fit", diverge)
+    return names
+
+
+def test_a_network_that_diverges_is_left_out(digits, diverging):
+    diverging.add("fast")
+    with pytest.warns(UserWarning, match=r"network fast is left out: The training loss became nan"):
+        classifier = CNNClassifier("auto", time_limit=20, max_epochs=1, random_state=0).fit(*digits)
+    assert classifier._network_spec.name == "compact"
+
+
+def test_auto_raises_if_all_networks_diverge(digits, diverging):
+    diverging.update(("fast", "compact"))
+    with pytest.warns(UserWarning, match="left out"), pytest.raises(TrainingError, match="became nan"):
+        CNNClassifier("auto", time_limit=20, random_state=0).fit(*digits)

@@ -22,9 +22,9 @@ _DEVIATIONS = 2  # standard deviations of the number of lost images of a class
 def compare_mirrored(parts: Sequence[tuple[Any, np.ndarray, np.ndarray]]) -> tuple[bool | None, str]:
     """Return whether mirrored images are recognised as well as the originals, and a sentence with the figures.
 
-    Return None instead if they are recognised less well, but well enough for a training with flips to decide. Each part
-    has a classifier that was trained without flips and is better than chance, and images and labels that it was not
-    trained on: uint8 (n, height, width) or (n, height, width, 3), and int (n,).
+    Return None instead if they are recognised less well, but well enough that a training with flips may be better. Each
+    part has a classifier that was trained without flips and is better than chance, and images and labels that it was
+    not trained on: uint8 (n, height, width) or (n, height, width, 3), and int (n,).
     """
     labels = np.concatenate([labels for _, _, labels in parts])
     original = np.concatenate([classifier.predict(images) == labels for classifier, images, labels in parts])

@@ -13,6 +13,7 @@ import numpy as np
 from skconv.auto.mirroring import compare_mirrored, is_improved
 from skconv.auto.planning import FINAL_FOLDS, TimePlan
 from skconv.auto.trials import Candidate, Trial, count_epochs, run_trial, split_validation
+from skconv.exceptions import TrainingError
 from skconv.progress import print_progress
 from skconv.text import format_duration, format_percent
 
@@ -80,12 +81,16 @@ class Search:
         return Selection(final, self._rank())
 
     def _compare(self, candidates: Sequence[Candidate]) -> tuple[Trial, Any]:
-        """Return the best trial of the candidates with its estimator, after a second trial of the two best."""
+        """Return the best trial of the candidates with its estimator, after a second trial of the two best.
+
+        A candidate whose loss becomes NaN or infinite is left out with a warning; raise `TrainingError` if all are.
+        """
         how = f"{self.plan.folds}-fold cross-validation" if self.plan.folds else "a validation split"
         planned = self.plan.plan_trials(candidates, device=self.device)
         names = ", ".join(f"{each.name} ({each.size}, {format_duration(seconds)})" for each, seconds in planned)
         self._print(f"Comparing recipes by {how}: {names}.")
         results: list[tuple[Trial, Any]] = []
+        failure: TrainingError | None = None
         latest = time.monotonic() + _MAX_OVERRUN * sum(seconds for _, seconds in planned)
         for candidate, seconds in planned:
             if results and time.monotonic() + seconds > latest:
@@ -95,7 +100,13 @@ class Search:
                     stacklevel=2,
                 )
                 continue
-            results.append(self._try(candidate, seconds))
+            try:
+                results.append(self._try(candidate, seconds))
+            except TrainingError as error:
+                failure = error
+                warnings.warn(f"The candidate {candidate.name} is left out: {error}", stacklevel=2)
+        if failure is not None and not results:
+            raise failure
         results.sort(key=lambda result: _log_loss(result[0]))
         best, second = results[0][0], results[min(1, len(results) - 1)][0]
         if best is second or _log_loss(second) > _CLOSE * _log_loss(best) or (best.is_complete and second.is_complete):
@@ -109,7 +120,8 @@ class Search:
     def _choose_flips(self, best: Trial, estimator: Any, network: dict[str, Any]) -> Trial:
         """Return the trial of the candidate with random flips, if these preserve the classes.
 
-        They do if mirrored images are recognised as well. If they are recognised less well, a trial decides.
+        They do if mirrored images are recognised as well. If they are recognised less well, a trial with flips shows
+        whether these reduce the log loss.
         `network` is the recipe's network, possibly with flips in its test-time augmentation.
         """
         augmentation = best.candidate.recipe.augmentation

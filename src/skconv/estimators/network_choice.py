@@ -12,7 +12,7 @@ from sklearn.metrics import log_loss
 from sklearn.utils import check_random_state
 
 from skconv.estimators.splitting import hold_out
-from skconv.exceptions import ParameterError
+from skconv.exceptions import ParameterError, TrainingError
 from skconv.progress import print_progress
 from skconv.text import format_duration, parse_duration
 from skconv.training.batches import ImageDataset
@@ -33,7 +33,8 @@ def is_auto(network: Any) -> bool:
 def choose_network(classifier: Classifier, images: ImageDataset) -> str:
     """Return the name of the network with the lowest validation loss after a short training with the same parameters.
 
-    Raise `ParameterError` without a time limit, or with checkpoints, because the choice depends on the machine's speed.
+    A network whose loss becomes NaN or infinite is left out with a warning. Raise `TrainingError` if all are, and
+    `ParameterError` without a time limit, or with checkpoints, because the choice depends on the machine's speed.
     """
     if classifier.time_limit is None:
         raise ParameterError("network='auto' compares networks within a time limit. Set time_limit, such as '5m'.")
@@ -49,7 +50,10 @@ def choose_network(classifier: Classifier, images: ImageDataset) -> str:
     limit = _SHARE * parse_duration(classifier.time_limit)
     seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
     train, valid = hold_out(images, _VALIDATION_FRACTION, np.random.RandomState(seed))
+    (X, y, weights), (X_val, y_val, _) = _select(train), _select(valid)
+    changed = {"time_limit": limit, "random_state": seed, "verbose": 0, "callbacks": (), "false_alarm_rate": None}
     losses: dict[str, float] = {}
+    failure: TrainingError | None = None
     for name in _CANDIDATES:
         if losses and time.monotonic() > latest:
             warnings.warn(
@@ -58,18 +62,22 @@ def choose_network(classifier: Classifier, images: ImageDataset) -> str:
             )
             continue
         start = time.monotonic()
-        changed = {"time_limit": limit, "random_state": seed, "verbose": 0, "callbacks": (), "false_alarm_rate": None}
         # The weights of the images include those of the classes, whose labels are replaced by indices here.
         trial = clone(classifier).set_params(network=name, class_weight=None, **changed)
-        X, y, weights = _select(train)
-        X_val, y_val, _ = _select(valid)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about short trainings
-            trial.fit(X, y, sample_weight=weights, X_val=X_val, y_val=y_val)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about short trainings
+                trial.fit(X, y, sample_weight=weights, X_val=X_val, y_val=y_val)
+        except TrainingError as error:
+            failure = error
+            warnings.warn(f"The network {name} is left out: {error}", stacklevel=4)
+            continue
         losses[name] = log_loss(y_val, trial.predict_proba(X_val), labels=trial.classes_)
         used = time.monotonic() - start
         if classifier.verbose > 0:
             print_progress(f"Network {name}: validation log loss {losses[name]:.3f} in {format_duration(used)}.")
+    if failure is not None and not losses:
+        raise failure
     return min(losses, key=losses.__getitem__)
 
 

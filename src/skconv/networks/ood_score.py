@@ -248,7 +248,7 @@ class FeatureRecorder:
         self.logits: Tensor | None = None
 
     def take(self) -> tuple[Tensor, Tensor]:
-        """Return the features (n, d) and the logits (n, k) of the batch, and forget them."""
+        """Return the features (n, d) and the logits (n, k) of the batch, and clear them."""
         inputs, logits = list(self.inputs.values()), self.logits
         self.inputs, self.logits = {}, None
         assert logits is not None
