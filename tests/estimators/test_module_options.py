@@ -227,7 +227,7 @@ def test_load_requires_options_that_json_cannot_represent(images, tmp_path):
     assert np.array_equal(loaded.predict_proba(images[0]), classifier.predict_proba(images[0]))
 
 
-def test_model_is_kept_if_the_graph_cannot_be_exported(images, tmp_path):
+def test_model_is_saved_if_the_graph_cannot_be_exported(images, tmp_path):
     class Branching(SizedNet):
         def forward(self, images):
             logits = super().forward(images)
