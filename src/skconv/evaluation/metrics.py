@@ -14,6 +14,7 @@ from skconv.evaluation.ordinal import ClassOrder, find_order
 from skconv.evaluation.ranking import rank_class
 from skconv.exceptions import DataError, ParameterError
 
+Z = NormalDist().inv_cdf(0.975)  # half the width of a 95 % interval in standard errors
 _BINS = 15  # bins of the expected calibration error, as in Guo et al. 2017
 MISTAKE_COLUMNS = ("input", "true", "predicted", "confidence")
 
@@ -106,10 +107,9 @@ def wilson_interval(n_correct: int, n: int) -> tuple[float, float]:
     """
     if n < 1 or not 0 <= n_correct <= n:
         raise ParameterError(f"n_correct is {n_correct} and n is {n}; expected 0 <= n_correct <= n and n >= 1.")
-    z = NormalDist().inv_cdf(0.975)
     share = n_correct / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    half = Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
     # Rounding must not move a limit past the proportion.
     return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
-from skconv.evaluation.metrics import measure_log_losses
+from skconv.evaluation.metrics import Z, measure_log_losses
 from skconv.exceptions import DataError, ParameterError
 
 SIGNIFICANCE = 0.05  # p values below it are significant
 # Images that only one classifier predicts correctly: with fewer, the exact test is not significant (2 × 0.5^5 > 0.05).
 MIN_DECISIVE = 6
 DIFFERENCE_COLUMNS = ("input", "true", "first", "first_confidence", "second", "second_confidence")
-_Z = NormalDist().inv_cdf(0.975)
 _N_HALVINGS = 60  # of an interval of at most 2, down to the precision of a float
 
 
@@ -100,7 +98,7 @@ def compare_predictions(
     low, high = paired_interval(int(gained.sum()), int(lost.sum()), len(labels))
     losses = measure_log_losses(labels, second) - measure_log_losses(labels, first)
     loss = float(losses.mean())
-    margin = _Z * float(losses.std(ddof=1)) / math.sqrt(len(losses)) if len(losses) > 1 else None
+    margin = Z * float(losses.std(ddof=1)) / math.sqrt(len(losses)) if len(losses) > 1 else None
     return PairedScores(
         n=len(labels),
         difference=(int(gained.sum()) - int(lost.sum())) / len(labels),
@@ -166,7 +164,7 @@ def paired_interval(n_gained: int, n_lost: int, n: int) -> tuple[float, float]:
         constant = -n_lost * difference * (1 - difference)
         lost = (math.sqrt(max(0.0, linear**2 - 8 * n * constant)) - linear) / (4 * n)
         variance = n * (2 * lost + difference * (1 - difference))
-        return (n_gained - n_lost - n * difference) ** 2 > _Z**2 * variance
+        return (n_gained - n_lost - n * difference) ** 2 > Z**2 * variance
 
     observed = (n_gained - n_lost) / n
     return _find_limit(observed, -1.0, is_rejected), _find_limit(observed, 1.0, is_rejected)
