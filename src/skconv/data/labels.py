@@ -161,9 +161,10 @@ def encode_split(where: str, split: str, labels: Sequence[str], class_names: Seq
     labels = _compose(labels)
     unknown = sort_names(list(set(labels) - set(class_names)))
     if unknown:
-        listed, them = list_some([f"'{name}'" for name in unknown]), "them" if len(unknown) > 1 else "it"
+        listed = list_some([f"'{name}'" for name in unknown])
+        found, them = (f"classes {listed} are", "them") if len(unknown) > 1 else (f"class {listed} is", "it")
         raise DataError(
-            f"{where}: the class {listed} is in the {split} split, but not in the training split. Add training images "
+            f"{where}: the {found} in the {split} split, but not in the training split. Add training images "
             f"of {them}, or remove {them} from the {split} split."
         )
     return np.array([position[name] for name in labels], np.int64)
