@@ -1,6 +1,7 @@
 """Preparation of a run: Dask, lock of the output, names of the classes."""
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from skconv import CNNClassifier
 from skconv.commands import output_folder
 from skconv.commands.prepare import fit_estimator, use_workers
 from skconv.data.dataset import Dataset
+from skconv.data.groups import ImageGroups
 from skconv.exceptions import ParameterError, ProcessLostError
 from skconv.files import lock_folder
+from skconv.recipes import load_recipe
 
 
 def test_missing_dask_raises_with_the_extra(monkeypatch):
@@ -39,3 +42,28 @@ def test_warning_of_few_images_names_the_class():
     classifier = CNNClassifier("fast", max_epochs=1, validation_fraction=0.2, patience=1, random_state=0)
     with pytest.warns(UserWarning, match="2 of class 'dog'"):
         fit_estimator(classifier, data)
+
+
+def _make_grouped():
+    """Return 120 images of 20 patients with two classes each."""
+    images = np.random.default_rng(0).integers(0, 256, (120, 8, 8), dtype=np.uint8)
+    names = tuple(f"{position}.png" for position in range(120))
+    groups = ImageGroups({name: str(position // 6) for position, name in enumerate(names)}, "the column 'patient'")
+    return Dataset("scans", images, np.arange(120) % 2, ("ill", "well"), names=names, groups=groups)
+
+
+def test_fit_estimator_holds_out_groups_for_validation(monkeypatch):
+    data, fitted = _make_grouped(), {}
+    classifier = CNNClassifier("fast", validation_fraction=0.2, random_state=0)
+    monkeypatch.setattr(classifier, "fit", lambda X, y, X_val, y_val: fitted.update(train=X, valid=X_val))
+    fit_estimator(classifier, data)
+    patients = {image.tobytes(): position // 6 for position, image in enumerate(data.train_images)}
+    train, valid = ({patients[image.tobytes()] for image in fitted[split]} for split in ("train", "valid"))
+    assert len(valid) == 4 and len(train) == 16 and not train & valid
+
+
+def test_ensemble_of_a_recipe_does_not_separate_groups():
+    data = _make_grouped()
+    ensemble = replace(load_recipe("fast"), ensemble={"folds": 4}).create_estimator(data, random_state=0)
+    assert [len(held_out) for _, held_out in ensemble.cv] == [30] * 4
+    assert not any(set(train // 6) & set(held_out // 6) for train, held_out in ensemble.cv)

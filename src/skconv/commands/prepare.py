@@ -136,6 +136,11 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     _check_weights(recipe, arguments)
     loaded = recipe.data.load(progress=progress)
     dataset = recipe.data.split(loaded, seed) if split else loaded
+    if dataset.groups is not None:
+        holds_out = dataset.valid_images is None or loaded.test_images is None or folds is not None
+        dataset = (
+            _check_groups(dataset) if holds_out and not recipe.data.test_fraction else replace(dataset, groups=None)
+        )
     if folds is not None:
         check_folds(dataset, folds)
     if progress:
@@ -162,9 +167,29 @@ def _pin_network(recipe: Recipe) -> Recipe:
     return replace(recipe, network={"name": name, **pin_revision(name, options)})
 
 
+def _check_groups(dataset: Dataset) -> Dataset:
+    """Return the data set, with a warning about its groups; without groups if they cannot be held out together."""
+    from skconv.data.group_splits import describe_groups
+    from skconv.data.splitting import find_dependent
+
+    n_groups = len(set(find_dependent(dataset).tolist()))
+    is_usable = n_groups < len(dataset.train_labels)
+    warnings.warn(describe_groups(dataset, n_groups if is_usable else None), stacklevel=4)
+    return dataset if is_usable else replace(dataset, groups=None)
+
+
 def fit_estimator(estimator: Any, dataset: Dataset) -> None:
-    """Fit an estimator on the training images, with the validation split of the data if there is one."""
+    """Fit an estimator on the training images, with the validation split of the data if there is one.
+
+    If the images are in groups, a validation split is held out here, because `fit` does not have the groups.
+    """
+    from skconv.data.splitting import hold_out_validation
+
     estimator.class_names = [dataset.class_names[label] for label in sorted(set(dataset.train_labels.tolist()))]
+    fraction = getattr(estimator, "validation_fraction", 0)  # an ensemble has folds instead
+    if dataset.groups is not None and dataset.valid_images is None and fraction:
+        train, valid = hold_out_validation(dataset, seed=estimator.random_state or 0, fraction=fraction)
+        dataset = replace(train, valid_images=valid.train_images, valid_labels=valid.train_labels)
     if dataset.valid_images is None:
         estimator.fit(dataset.train_images, dataset.train_labels)
     else:

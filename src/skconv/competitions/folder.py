@@ -75,7 +75,7 @@ def read_competition(spec: DataSpec, *, progress: bool = False) -> tuple[Splits,
         train_images = shape_rows(str(train), table.pixels, spec.row_shape)
         ids, test_images = None, _read_test_pixels(test, spec.row_shape)
     else:
-        files, labels, _ = _list_training_files(spec)
+        files, labels, *_ = _list_training_files(spec)
         ids, test_files = _list_test_files(spec)
         # Read all images in one call, so that either all are grey or all are in colour.
         images = read_images([*files, *test_files], spec, progress=progress)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skconv.data.groups import ImageGroups
 from skconv.data.labels import encode_labels, encode_split
 from skconv.exceptions import DataError
 from skconv.images.spec import ImageSpec
@@ -26,6 +27,7 @@ class Splits(NamedTuple):
     valid_images: np.ndarray | None = None
     valid_labels: Sequence[str] | None = None
     files: Sequence[Path] = ()  # of the training, validation and test images, in this order
+    groups: ImageGroups | None = None
 
     def to_dataset(self, name: str, source: str) -> Dataset:
         """Return a `Dataset` with encoded labels; errors as in `encode_labels` and `Dataset`."""
@@ -34,7 +36,7 @@ class Splits(NamedTuple):
         if self.valid_labels is not None:
             valid_labels = encode_split(source, "validation", self.valid_labels, class_names)
             dataset = replace(dataset, valid_images=self.valid_images, valid_labels=valid_labels)
-        return replace(dataset, files=tuple(self.files))
+        return replace(dataset, files=tuple(self.files), groups=self.groups)
 
 
 @dataclass(frozen=True, eq=False)  # because == of arrays does not return a bool
@@ -93,6 +95,8 @@ class Dataset:
         files, or if a split has changed.
     names : tuple of str
         Names of the images after a split has changed; see `list_names`.
+    groups : ImageGroups or None
+        Groups of images that are not independent, such as those of one patient, which are held out together.
 
     Raises
     ------
@@ -115,6 +119,7 @@ class Dataset:
     resize: str | None = None
     files: tuple[Path, ...] = ()
     names: tuple[str, ...] = ()
+    groups: ImageGroups | None = None
 
     def __post_init__(self) -> None:
         _check_split("train", self.train_images, self.train_labels, self.class_names)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from skconv.data.dataset import Dataset
+from skconv.data.group_splits import describe_groups, is_separable, join_groups, split_mixed_groups
 from skconv.data.memory import take_images
 from skconv.exceptions import DataError, list_some
 from skconv.text import format_count, format_percent
@@ -125,9 +126,9 @@ def check_folds(dataset: Dataset, folds: int) -> None:
 def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
     """Return `dataset`, with a stratified 15 % of the training images held out if it has no test split.
 
-    The held-out images depend only on `seed`, the labels and which images are equal: copies of an image are in the same
-    split, with a warning. Classes with fewer than three different images, of which none can be held out, are left out
-    with a warning. Raise `DataError` if the images are too few.
+    The held-out images depend only on `seed`, the labels, `groups` and which images are equal: copies of an image and
+    images of a group are in the same split, with a warning. Classes with fewer than three different images, of which
+    none can be held out, are left out with a warning. Raise `DataError` if the images are too few.
 
     Examples
     --------
@@ -150,6 +151,12 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
             "audit'.",
             stacklevel=2,
         )
+    if dataset.groups is not None and not is_separable(
+        dataset.train_labels, join_groups(dataset, first), _MIN_HELD_OUT
+    ):
+        warnings.warn(describe_groups(dataset, None), stacklevel=2)
+        dataset = replace(dataset, groups=None)
+    first = join_groups(dataset, first)
     purpose = f"hold out {format_percent(TEST_FRACTION, 0)} for testing"
     remedy = "Add images (at least 7 per class), or add a test split."
     train, test = _split_stratified(dataset, TEST_FRACTION, first, seed=seed, purpose=purpose, remedy=remedy)
@@ -170,7 +177,7 @@ def hold_out_validation(dataset: Dataset, *, seed: int, fraction: float = VALID_
     purpose = f"hold out {format_percent(fraction, 0)} for validation"
     remedy = "Add images (at least 7 per class)."
     images, labels = dataset.train_images, dataset.train_labels
-    first = find_first(images)
+    first = find_dependent(dataset)
     train, valid = _split_stratified(dataset, fraction, first, seed=seed, purpose=purpose, remedy=remedy)
     return _replace_splits(dataset, images, labels, train), _replace_splits(dataset, images, labels, valid)
 
@@ -253,21 +260,36 @@ def find_first(images: np.ndarray) -> np.ndarray:
     return np.fromiter(found, np.int64, len(images))
 
 
+def find_dependent(dataset: Dataset) -> np.ndarray:
+    """Return the index of the first training image that is a copy of each image or in its group, int64 (n,).
+
+    Groups are ignored if a class has fewer than three, because they cannot be held out together.
+    """
+    first = find_first(dataset.train_images)
+    joined = join_groups(dataset, first)
+    return joined if is_separable(dataset.train_labels, joined, _MIN_HELD_OUT) else first
+
+
 def _split_stratified(
     dataset: Dataset, fraction: float, first: np.ndarray, *, seed: int, purpose: str, remedy: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the indices of the remaining training images, and of the held-out images.
 
-    Copies, which have the same index in `first` (see `find_first`), are in the same part.
+    Copies and groups, which have the same index in `first` (see `find_dependent`), are in the same part.
     """
     from sklearn.model_selection import train_test_split
 
     different = np.unique(first)
+    if dataset.groups is not None and (dataset.train_labels != dataset.train_labels[first]).any():
+        found = split_mixed_groups(dataset.train_labels, first, fraction, seed=seed)
+        if found is not None:
+            return found
     labels = dataset.train_labels[different]
     classes, counts = np.unique(labels, return_counts=True)
     rarest, n_held_out = int(counts.argmin()), max(round(fraction * len(labels)), len(classes))
     if counts[rarest] < _MIN_HELD_OUT or n_held_out > len(labels) - len(classes):
-        images = "images" if len(different) == len(first) else "different images"
+        kind = "different images" if dataset.groups is None else "groups of images"
+        images = "images" if len(different) == len(first) else kind
         raise DataError(
             f"{dataset.name}: {len(labels)} {images} of {len(classes)} classes, "
             f"{counts[rarest]} of class '{dataset.class_names[classes[rarest]]}', are too few to {purpose}. {remedy} "

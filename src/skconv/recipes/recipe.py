@@ -108,7 +108,17 @@ class Recipe:
             If a value is out of range.
         """
         member = self.create_member(dataset, random_state=random_state, device=device, verbose=verbose)
-        return self.create_ensemble(member, **self.ensemble) if self.ensemble else member
+        if not self.ensemble:
+            return member
+        ensemble = self.create_ensemble(member, **self.ensemble)
+        if dataset is not None and dataset.groups is not None:
+            from skconv.data.group_splits import split_group_folds
+            from skconv.data.splitting import find_dependent
+
+            groups, n_folds = find_dependent(dataset), self.ensemble["folds"]
+            folds = split_group_folds(dataset.train_labels, groups, n_folds, seed=member.random_state)
+            ensemble.set_params(cv=folds or ensemble.cv)
+        return ensemble
 
     def create_member(
         self,

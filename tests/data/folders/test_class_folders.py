@@ -130,3 +130,15 @@ def test_read_class_folders_rejects_link_to_itself(tmp_path, samples):
     (folder / "cat" / "loop.png").symlink_to("loop.png")
     with pytest.raises(SourceNotFoundError, match=r"loop\.png cannot be read.* Pass --skip-unreadable"):
         read_class_folders(DataSpec(folder))
+
+
+def test_read_class_folders_finds_groups_of_images(tmp_path, samples):
+    images = samples.images(24)
+    for number, image in enumerate(images):
+        folder = tmp_path / f"p{number // 6}" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{number // 4}_{number}.png")
+    with pytest.warns(UserWarning, match="level 2"):
+        splits = read_class_folders(DataSpec(tmp_path, class_level=2))
+    assert set(splits.groups.by_name.values()) == {"p0", "p1", "p2", "p3"}
+    assert read_class_folders(DataSpec(tmp_path, label_pattern=r"_\d*(\d)")).groups is None

@@ -164,3 +164,18 @@ def test_column_of_splits_without_a_header(tmp_path, samples, flat):
         dataset = load_dataset(write_rows(tmp_path / "a.csv", rows), images=flat)
     np.testing.assert_array_equal(dataset.train_images, samples.images(12)[1:-1])
     assert len(dataset.valid_images) == len(dataset.test_images) == 1
+
+
+def test_column_of_groups_is_no_label(tmp_path, flat):
+    rows = [[f"HAM_{i // 2}", name, KINDS[i]] for i, name in enumerate(NAMES)]
+    table = write_rows(tmp_path / "a.csv", rows, ["lesion_id", "image_id", "dx"])
+    with pytest.warns(UserWarning, match=r"labels in 'dx'; groups in 'lesion_id'\.$"):
+        dataset = load_dataset(table, images=flat)
+    assert dataset.class_names == ("cat", "dog") and dataset.groups.origin == "the column 'lesion_id'"
+    assert dataset.groups.encode(dataset.list_names()).tolist() == [i // 2 for i in range(N)]
+
+
+def test_column_of_groups_may_be_the_label(tmp_path, flat):
+    table = write_rows(tmp_path / "a.csv", [[name, KINDS[i]] for i, name in enumerate(NAMES)], ["file", "subject"])
+    dataset = load_dataset(table, images=flat)
+    assert dataset.class_names == ("cat", "dog") and dataset.groups is None

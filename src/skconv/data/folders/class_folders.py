@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from skconv.data.dataset import Splits
 from skconv.data.folders.layout import SPLITS, FileSplit, find_layout
 from skconv.data.folders.table_files import check_tables
+from skconv.data.groups import ImageGroups, find_folder_groups, find_series
 from skconv.data.image_files import DecodedImages, decode_files
 from skconv.data.spec import DataSpec
 from skconv.data.splitting import choose_classes, hash_images, warn_of_empty_split
@@ -56,9 +58,19 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
     train, valid, test = (_take(decoded, labels, slice(*each)) for each in pairwise(ends))
     if train[0] is None:
         raise DataError(f"None of the training images in {spec.path} can be read. Save or download them again.")
-    found = Splits(*train, *test, *valid, [files[position] for position in decoded.positions])
+    files = [files[position] for position in decoded.positions]
+    groups = _find_groups(files, [labels[position] for position in decoded.positions], spec)
+    found = Splits(*train, *test, *valid, files, groups)
     _note_copies(found)
     return found
+
+
+def _find_groups(files: Sequence[Path], labels: Sequence[str], spec: DataSpec) -> ImageGroups | None:
+    """Return the groups of images, by the folders that are neither classes nor splits, or by the names of the files."""
+    if spec.label_pattern is not None:  # the names may contain other attributes than the class
+        return None
+    by_folder = find_folder_groups(files, labels, spec.path) if spec.class_level is not None else None
+    return by_folder or find_series(files, labels)
 
 
 def _take(decoded: DecodedImages, labels: Sequence[str], part: slice) -> tuple[Any, Any]:

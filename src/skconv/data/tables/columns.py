@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from skconv.data.groups import is_group_column
 from skconv.data.labels import is_number, to_number
 from skconv.data.split_names import SPLIT_WORDS, TEST, VALID
 from skconv.data.tables.image_matching import ImageIndex
@@ -39,6 +40,7 @@ class Columns(NamedTuple):
     names: int
     labels: list[int]
     split: int | None
+    groups: int | None = None
 
     def read_splits(self) -> list[str]:
         """Return the split of each row: "train", "valid" or "test"."""
@@ -92,9 +94,14 @@ def find_columns(
     split = find_split(table)
     split = None if split in (names, label) else split
     others = [each for each in range(table.n_columns) if each not in (names, split) and _is_informative(table, each)]
-    labels = [label] if label is not None else _find_labels(table, others)
-    _note_choice(Columns(table, names, labels, split), others)
-    return Columns(table, names, labels, split)
+    header = table.header or [""] * table.n_columns
+    named = (each for each in others if each != label and is_group_column(header[each], table.column(each)))
+    groups = next(named, None)
+    candidates = [each for each in others if each != groups]
+    labels = [label] if label is not None else _find_labels(table, candidates or others)
+    columns = Columns(table, names, labels, split, groups if groups not in labels else None)
+    _note_choice(columns, others)
+    return columns
 
 
 def is_label_header(header: str) -> bool:
@@ -312,8 +319,13 @@ def _are_equivalent(table: Table, columns: list[int]) -> bool:
 def _note_choice(columns: Columns, others: list[int]) -> None:
     """Warn about the chosen columns, unless they are the first two of a table with a header and no other column."""
     table = columns.table
-    ignored = [column for column in others if column not in columns.labels]
-    if table.header is not None and not ignored and len(columns.labels) == 1 and columns.split is None:
+    ignored = [column for column in others if column not in columns.labels and column != columns.groups]
+    if (
+        table.header is not None
+        and not ignored
+        and len(columns.labels) == 1
+        and columns.split is columns.groups is None
+    ):
         return
     parts = [f"images in {table.describe(columns.names)}"]
     if len(columns.labels) > 1:
@@ -325,6 +337,8 @@ def _note_choice(columns: Columns, others: list[int]) -> None:
         parts.append(f"labels in {table.describe(columns.labels[0])}")
     if columns.split is not None:
         parts.append(f"splits in {table.describe(columns.split)}")
+    if columns.groups is not None:
+        parts.append(f"groups in {table.describe(columns.groups)}")
     if table.header is None:
         parts.append("no header")
     if ignored:

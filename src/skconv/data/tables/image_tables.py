@@ -13,10 +13,11 @@ import numpy as np
 
 from skconv.data.dataset import Splits
 from skconv.data.folder_tree import walk_files
+from skconv.data.groups import ImageGroups, find_series
 from skconv.data.image_files import decode_files
 from skconv.data.labels import clean_labels
 from skconv.data.spec import DataSpec
-from skconv.data.tables.columns import detect_header, find_columns, find_names, has_boxes
+from skconv.data.tables.columns import Columns, detect_header, find_columns, find_names, has_boxes
 from skconv.data.tables.image_matching import (
     ImageIndex,
     check_found,
@@ -36,11 +37,12 @@ _MAX_COLUMNS = 100  # wider tables are tables of pixels, even if they contain na
 
 
 class Listing(NamedTuple):
-    """Image files with their labels as text, and the split of each: "train", "valid" or "test"."""
+    """Image files with their labels as text, the split of each ("train", "valid" or "test"), and their groups."""
 
     files: list[Path]
     labels: list[str]
     splits: list[str]
+    groups: ImageGroups | None
 
 
 def lists_images(path: Path) -> bool:
@@ -159,7 +161,17 @@ def list_labelled_files(table: Table, index: ImageIndex, spec: DataSpec) -> List
     rows = [row for row in rows if names[row] in found]
     rows = _drop_repeated(table, rows, names, labels, found)
     note_unlisted(table.where, found, index)
-    return Listing([found[names[row]] for row in rows], [labels[row] for row in rows], [splits[row] for row in rows])
+    files, labels = [found[names[row]] for row in rows], [labels[row] for row in rows]
+    return Listing(files, labels, [splits[row] for row in rows], _read_groups(columns, rows, files, labels))
+
+
+def _read_groups(columns: Columns, rows: list[int], files: list[Path], labels: list[str]) -> ImageGroups | None:
+    """Return the groups of the images by their column, or else by the names of the files."""
+    if columns.groups is None:
+        return find_series(files, labels)
+    cells = columns.table.column(columns.groups)
+    by_name = {str(file): cells[row] for file, row in zip(files, rows, strict=True) if cells[row].strip()}
+    return ImageGroups(by_name, f"the column {columns.table.describe(columns.groups)}")
 
 
 def _index_images(spec: DataSpec) -> ImageIndex:
@@ -177,7 +189,7 @@ def _read_listing(table: Table, index: ImageIndex, spec: DataSpec, *, progress: 
     labels = [listing.labels[position] for position in decoded.positions]
     splits = [listing.splits[position] for position in decoded.positions]
     files = [listing.files[position] for position in decoded.positions]
-    return split_rows(table.where, decoded.images, labels, splits, files)
+    return split_rows(table.where, decoded.images, labels, splits, files)._replace(groups=listing.groups)
 
 
 def split_rows(

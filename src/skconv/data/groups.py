@@ -1,0 +1,102 @@
+"""Groups of images that are not independent: frames of a series, versions of an image, images of one patient."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+_MIN_GROUPS = 3  # minimum number of groups of a class: one each to train, to validate and to test
+_MIN_SHARE = 0.5  # minimum share of the images of a class that are in a group with another image
+# Of names such as 00000_00029.ppm, person1_bacteria_12.jpeg and "scan3 (2).png": the part before the last number.
+_SERIES = re.compile(r"(.*\d.*)[ _.-]+[a-z]*[ _.-]?\(?\d+\)?", re.IGNORECASE)
+_VERSION = re.compile(r"(.+)\.rf\.[0-9a-f]+", re.IGNORECASE)  # Roboflow names the versions of an image so
+_GROUP_HEADER = re.compile(
+    "(patient|subject|participant|individual|person|animal|specimen|lesion|slide|track|series|sequence|video|clip|"
+    "scene|driver|signer|speaker|writer|group)s?(id|no|nr|num|number|name|code|key)?"
+)
+
+
+@dataclass(frozen=True)
+class ImageGroups:
+    """Group of each image, by the name of the image as in `Dataset.list_names`; other images are in no group.
+
+    `origin` describes how the groups were found.
+    """
+
+    by_name: Mapping[str, str]
+    origin: str
+
+    def encode(self, names: Iterable[str]) -> np.ndarray:
+        """Return a number per image, int64 (n,), which is the same for all images of a group.
+
+        Examples
+        --------
+        >>> ImageGroups({"a1.png": "a", "a2.png": "a"}, "test").encode(["a1.png", "b.png", "a2.png"]).tolist()
+        [0, 1, 0]
+        """
+        codes: dict[tuple[bool, str], int] = {}
+        keys = ((name in self.by_name, self.by_name.get(name, name)) for name in names)
+        return np.array([codes.setdefault(key, len(codes)) for key in keys], np.int64)
+
+
+def find_series(files: Sequence[Path], labels: Sequence[str]) -> ImageGroups | None:
+    """Return the groups of images whose names differ only in the last number, or None.
+
+    The part before the last number contains another number. Images of a series are in one folder. A class with series
+    has at least three, and at least half of the images of one class are in a series.
+    """
+    keys = [_name_series(file) for file in files]
+    sizes, classes = Counter(keys), _collect_by_class(keys, labels)
+    n_repeated = {label: sum(sizes[key] > 1 for key in each) for label, each in classes.items()}
+    if not any(n_repeated[label] >= _MIN_SHARE * len(each) for label, each in classes.items()):
+        return None
+    if any(n_repeated[label] and len(set(each)) < _MIN_GROUPS for label, each in classes.items()):
+        return None
+    largest = sizes.most_common(1)[0][0]
+    first, second = [file.name for file, key in zip(files, keys, strict=True) if key == largest][:2]
+    by_name = {str(file): key for file, key in zip(files, keys, strict=True) if sizes[key] > 1}
+    return ImageGroups(by_name, f"the names of the files, such as {first} and {second}")
+
+
+def find_folder_groups(files: Sequence[Path], labels: Sequence[str], root: Path) -> ImageGroups | None:
+    """Return the groups of images in numbered folders besides those of the classes, such as one per patient, or None.
+
+    Each class has images in at least three such folders. `labels` are names of folders.
+    """
+    parents = [file.parent.relative_to(root).parts for file in files]
+    keys = ["/".join(part for part in each if part != label) for each, label in zip(parents, labels, strict=True)]
+    numbered = all(re.search(r"\d", key) for key in set(keys))
+    if not numbered or any(len(set(each)) < _MIN_GROUPS for each in _collect_by_class(keys, labels).values()):
+        return None
+    by_name = {str(file): key for file, key in zip(files, keys, strict=True)}
+    return ImageGroups(by_name, f"folders such as '{keys[0]}'")
+
+
+def _collect_by_class(keys: Sequence[str], labels: Sequence[str]) -> dict[str, list[str]]:
+    classes: dict[str, list[str]] = {}
+    for key, label in zip(keys, labels, strict=True):
+        classes.setdefault(label, []).append(key)
+    return classes
+
+
+def _name_series(file: Path) -> str:
+    """Return the folder and the common part of the names of a series, or the whole path."""
+    match = _VERSION.fullmatch(file.stem) or _SERIES.fullmatch(file.stem)
+    return str(file if match is None else file.parent / match[1])
+
+
+def is_group_column(header: str, cells: Sequence[str]) -> bool:
+    """Return whether a column contains groups, such as patients, by its header and repeated values.
+
+    Examples
+    --------
+    >>> [is_group_column(header, ["7", "7", "8"]) for header in ("lesion_id", "Patient ID", "image_id", "age")]
+    [True, True, False, False]
+    """
+    is_named = _GROUP_HEADER.fullmatch(re.sub("[^a-z]", "", header.lower())) is not None
+    return is_named and 1 < len(set(cells)) < len(cells)
