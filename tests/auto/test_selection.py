@@ -89,6 +89,18 @@ def test_a_candidate_that_diverges_is_left_out(bad):
     assert chosen.candidate.recipe.name == "good"
 
 
+def test_a_change_that_diverges_is_left_out(fake_trials):
+    def confidence(candidate):
+        if "class weights" in candidate.name:
+            raise TrainingError("The training loss became nan.")
+        return 0.9
+
+    fake_trials(confidence)
+    with pytest.warns(UserWarning, match="No class weights: The training loss became nan"):
+        chosen = make_search(flips=False).run([make_candidate(make_dataset(300, (0.9, 0.1)), max_epochs=1)])
+    assert "class_weight" not in chosen.candidate.recipe.training
+
+
 def test_the_error_is_raised_if_all_candidates_diverge(bad):
     with pytest.warns(UserWarning, match="left out"), pytest.raises(TrainingError, match="became nan"):
         make_search(flips=False).run([bad])

@@ -144,9 +144,8 @@ class Search:
         if best.candidate.is_pretrained:
             self._print("No random flips: the trial of a pretrained network has no time for augmented images.")
             return best
-        trial = self._try_change(changed, self.plan.plan_change(best))
+        trial = self._try_change("random flips", changed, self.plan.plan_change(best))
         if trial is None:
-            self._print("No random flips: there is no time to compare them.")
             return best
         used = is_improved(trial.scores, best.scores)
         self._print(
@@ -165,9 +164,8 @@ class Search:
         if sizes.max() <= _IMBALANCE * sizes[sizes > 0].min() or own or "class_weight" in training:
             return best
         changed = best.candidate.change("class weights", training={**training, "class_weight": "balanced"})
-        trial = self._try_change(changed, self.plan.plan_change(best))
+        trial = self._try_change("class weights", changed, self.plan.plan_change(best))
         if trial is None:
-            self._print("No class weights: there is no time to compare them.")
             return best
         gain, loss = trial.scores.macro_f1 - best.scores.macro_f1, best.scores.accuracy - trial.scores.accuracy
         used = gain > max(loss, 0) + best.standard_error
@@ -184,7 +182,7 @@ class Search:
         while best.is_complete and not candidate.is_pretrained:
             n_epochs = _LONGER * best.n_epochs
             changed = candidate.change(f"{n_epochs} epochs", training={**training, "max_epochs": n_epochs})
-            trial = self._try_change(changed, self.plan.plan_longer(best, _LONGER))
+            trial = self._try_change("more epochs", changed, self.plan.plan_longer(best, _LONGER))
             if trial is None or _log_loss(trial) >= _log_loss(best):
                 return best
             best = trial
@@ -215,9 +213,16 @@ class Search:
         self._print(str(trial))
         return trial, estimator
 
-    def _try_change(self, changed: Candidate, seconds: float | None) -> Trial | None:
-        """Return the trial of a changed candidate, or None if there is no time for it."""
-        return None if seconds is None else self._try(changed, seconds)[0]
+    def _try_change(self, change: str, changed: Candidate, seconds: float | None) -> Trial | None:
+        """Return the trial of a changed candidate, or None if there is no time for it, or its loss becomes NaN."""
+        if seconds is None:
+            self._print(f"No {change}: there is no time to compare them.")
+            return None
+        try:
+            return self._try(changed, seconds)[0]
+        except TrainingError as error:
+            warnings.warn(f"No {change}: {error}", stacklevel=2)
+            return None
 
     def _rank(self) -> tuple[Trial, ...]:
         return tuple(sorted(self.trials, key=_log_loss))
