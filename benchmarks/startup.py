@@ -20,7 +20,7 @@ from report import write_result
 import skconv
 
 RUNS = 11
-IMAGE = Path(skconv.__file__).parent / "server" / "page" / "examples" / "seven.jpg"
+IMAGE = Path(skconv.__file__).parent / "web_page" / "page" / "examples" / "seven.jpg"
 # The command, ended after its first step.
 FIRST_STEP = """
 import os, sys
