@@ -1,10 +1,13 @@
 """Classes in the names of image files."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from skconv import load_dataset
+from skconv.data.label_pattern import suggest_pattern
 from skconv.exceptions import DataError, ParameterError
 
 
@@ -105,3 +108,8 @@ def test_numbered_folders_without_training_split_are_no_splits(tmp_path):
     with pytest.warns(UserWarning, match=r"'cat' \(4\), 'dog' \(4\)"):
         data = load_dataset(tmp_path, label_pattern=r"^(.+?)\.")
     assert len(data.train_labels) == 8 and data.test_labels is None
+
+
+def test_suggest_pattern_ends_the_class_before_two_underscores():
+    images = [Path(f"obj{number}__{angle}.png") for number in (1, 2) for angle in (0, 5, 10)]
+    assert suggest_pattern(images) == "^(.+)__"

@@ -29,6 +29,7 @@ from skconv.data.tables.image_tables import (
     read_labelled_frame,
     split_rows,
 )
+from skconv.data.tables.other_splits import note_other_splits
 from skconv.data.tables.pixel_csv import read_pixel_csv
 from skconv.images.spec import ImageSpec
 from skconv.text import format_count
@@ -62,6 +63,7 @@ def _find_shape(spec: DataSpec, model: ImageSpec) -> tuple[int, ...]:
 
 
 def _read_csv(spec: DataSpec, progress: bool) -> Dataset:
+    note_other_splits(spec.path)
     if spec.images is not None or spec.image_column is not None or lists_images(spec.path):
         return _read_folder(read_labelled_files, spec, progress)
     n_pixels = None if spec.row_shape is None else math.prod(spec.row_shape)

@@ -12,9 +12,10 @@ from skconv.data.split_names import TEST, TRAIN, VALID, split_name
 from skconv.exceptions import DataError, ParameterError, list_some
 from skconv.text import format_count
 
-# Of names such as cat_1.jpg, cat-1.jpg, cat.1.jpg, "cat 1.jpg", cat1.jpg, id_1_label_cat.jpg and 1_cat.jpg.
+# Of names such as cat__1.jpg, cat_1.jpg, cat-1.jpg, cat.1.jpg, "cat 1.jpg", cat1.jpg, id_1_label_cat.jpg and 1_cat.jpg.
 _WORD = r"([^\W_]+)"
 _SUGGESTED = (
+    "^(.+)__",
     "^(.+)_",
     "^(.+)-",
     r"^(.+?)\.",

@@ -316,3 +316,13 @@ def test_find_layout_accepts_accidental_pairs_and_masks_as_classes(tmp_path):
     put(tmp_path, "with_mask", "1.png", "1.jpg", "2.png", "2.jpeg", *(f"{number}.png" for number in range(3, 8)))
     put(tmp_path, "without_mask", "x.png", "y_mask.png", "z.png")
     assert describe(find_layout(tmp_path))["train"] == {"with_mask": 9, "without_mask": 3}
+
+
+@pytest.mark.parametrize("annotation", ["{}.xml", "_annotations.coco.json"])
+def test_annotations_of_objects_are_explained(tmp_path, samples, annotation):
+    (tmp_path / "train").mkdir()
+    for number, image in enumerate(samples.images(4)):
+        Image.fromarray(image).save(tmp_path / "train" / f"{number}.png")
+        (tmp_path / "train" / annotation.format(number)).write_text("0 0.5 0.5 0.1 0.1")
+    with pytest.raises(DataError, match="crop the objects first"):
+        find_layout(tmp_path)

@@ -49,7 +49,13 @@ def suggest_source(top: ImageFolder, others: OtherFiles) -> str:
     pattern = suggest_pattern(images)
     if pattern:
         return f"If the file names contain the class, as in '{images[0].name}', pass --label-pattern '{pattern}'."
-    if any(name.lower() in _DETECTION for name in others.folders):
+    if any(name.lower() in _DETECTION for name in others.folders) or _has_annotations(others, len(images)):
         return f"{_REMEDY}. If annotations mark objects in the images, crop the objects first."
     fix = "Expected at least two, one per class: add another class folder" if top.folders else _REMEDY
     return f"{fix}; if a table has the labels, pass it as the source and the folder of the images as --images."
+
+
+def _has_annotations(others: OtherFiles, n_images: int) -> bool:
+    """Return whether other files are annotations for object detection: a COCO file, or an XML file per image."""
+    is_coco = others.examples.get(".json", "").lower().endswith("coco.json")
+    return is_coco or others.kinds[".xml"] > n_images / 2 > 0
