@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from skconv import CNNClassifier
+from skconv import CNNClassifier, train
 from skconv.commands import output_folder
 from skconv.commands.prepare import fit_estimator, use_workers
 from skconv.data.dataset import Dataset
@@ -67,3 +68,13 @@ def test_ensemble_of_a_recipe_does_not_separate_groups():
     ensemble = replace(load_recipe("fast"), ensemble={"folds": 4}).create_estimator(data, random_state=0)
     assert [len(held_out) for _, held_out in ensemble.cv] == [30] * 4
     assert not any(set(train // 6) & set(held_out // 6) for train, held_out in ensemble.cv)
+
+
+def test_train_notes_groups_that_test_fraction_separates(tmp_path):
+    for position in range(48):
+        folder = tmp_path / "signs" / "ab"[position % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        image = np.random.default_rng(position).integers(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(image).save(folder / f"{position // 8:05}_{position:05}.png")
+    with pytest.warns(UserWarning, match=r"00000_00000\.png and 00000_00002\.png, but 'test_fraction'"):
+        train(tmp_path / "signs", recipe="fast", settings={"data.test_fraction": 0.25}, epochs=1, out=tmp_path / "run")

@@ -138,9 +138,7 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     dataset = recipe.data.split(loaded, seed) if split else loaded
     if dataset.groups is not None:
         holds_out = dataset.valid_images is None or loaded.test_images is None or folds is not None
-        dataset = (
-            _check_groups(dataset) if holds_out and not recipe.data.test_fraction else replace(dataset, groups=None)
-        )
+        dataset = _check_groups(dataset, recipe) if holds_out else replace(dataset, groups=None)
     if folds is not None:
         check_folds(dataset, folds)
     if progress:
@@ -167,11 +165,14 @@ def _pin_network(recipe: Recipe) -> Recipe:
     return replace(recipe, network={"name": name, **pin_revision(name, options)})
 
 
-def _check_groups(dataset: Dataset) -> Dataset:
-    """Return the data set, with a warning about its groups; without groups if they cannot be held out together."""
-    from skconv.data.group_splits import describe_groups
+def _check_groups(dataset: Dataset, recipe: Recipe) -> Dataset:
+    """Return the data set, with a warning about its groups; without groups if they are not held out together."""
+    from skconv.data.group_splits import describe_groups, describe_random
     from skconv.data.splitting import find_dependent
 
+    if recipe.data.test_fraction:
+        warnings.warn(describe_random(dataset), stacklevel=4)
+        return replace(dataset, groups=None)
     n_groups = len(set(find_dependent(dataset).tolist()))
     is_usable = n_groups < len(dataset.train_labels)
     warnings.warn(describe_groups(dataset, n_groups if is_usable else None), stacklevel=4)

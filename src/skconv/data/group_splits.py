@@ -44,6 +44,16 @@ def describe_groups(dataset: Dataset, n_groups: int | None) -> str:
     )
 
 
+def describe_random(dataset: Dataset) -> str:
+    """Return a note on groups of images of which a random part is held out."""
+    origin = "" if dataset.groups is None else dataset.groups.origin
+    return (
+        f"{dataset.name}: images are in groups, by {origin}, but 'test_fraction' holds out images at random. "
+        "Therefore, images of a group may be both trained on and held out, and the accuracy on held-out images may be "
+        "too high. Omit test_fraction to hold out whole groups."
+    )
+
+
 def is_separable(labels: np.ndarray, groups: np.ndarray, n_groups: int) -> bool:
     """Return whether the images of each class are in at least `n_groups` groups."""
     pairs = np.unique(np.stack([labels, groups]), axis=1)
