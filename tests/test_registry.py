@@ -81,7 +81,8 @@ def test_table_lists_what_the_modules_register(kind):
     for name in MODULES[kind]:
         assert REGISTRIES[kind].get(name) is not None
     # A name that is not listed is unknown until its module has been imported for another reason.
-    assert REGISTRIES[kind].names() == sorted(MODULES[kind])
+    names = set(REGISTRIES[kind].names()) - {"tiny-pretrained"}  # of other tests
+    assert names == set(MODULES[kind])
 
 
 def test_names_are_sorted_and_import_nothing():
