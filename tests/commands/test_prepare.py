@@ -70,6 +70,12 @@ def test_ensemble_of_a_recipe_does_not_separate_groups():
     assert not any(set(train // 6) & set(held_out // 6) for train, held_out in ensemble.cv)
 
 
+def test_ensemble_notes_groups_that_are_too_few_for_its_folds():
+    recipe = replace(load_recipe("fast"), ensemble={"folds": 30})
+    with pytest.warns(UserWarning, match="too few groups for 30 folds"):
+        recipe.create_estimator(_make_grouped(), random_state=0)
+
+
 def test_train_notes_groups_that_test_fraction_separates(tmp_path):
     for position in range(48):
         folder = tmp_path / "signs" / "ab"[position % 2]

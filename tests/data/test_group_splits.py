@@ -8,7 +8,7 @@ import pytest
 from skconv.data.dataset import Dataset
 from skconv.data.group_splits import join_groups, split_group_folds
 from skconv.data.groups import ImageGroups
-from skconv.data.splitting import find_dependent, hold_out_test, hold_out_validation
+from skconv.data.splitting import find_dependent, find_separable, hold_out_test, hold_out_validation
 
 
 def _make(labels, groups) -> Dataset:
@@ -66,3 +66,14 @@ def test_split_group_folds_needs_training_images_of_each_class():
     assert len(folds) == 5 and not any(set(groups[train]) & set(groups[part]) for train, part in folds)
     assert split_group_folds(labels, labels, 2, seed=0) == []
     assert split_group_folds(labels, groups, 20, seed=0) == []
+
+
+def test_hold_out_test_has_images_of_every_class():
+    dataset = _make([0] * 60 + [1] * 3, [*np.arange(60) // 5, 20, 21, 22])
+    for seed in range(5):
+        assert set(hold_out_test(dataset, seed=seed).test_labels) == {0, 1}
+
+
+def test_copies_do_not_hide_that_groups_are_too_few():
+    dataset = _make([0] * 8 + [1] * 8, np.arange(16) // 4)
+    assert find_separable(dataset, np.arange(16) // 2 * 2) is None

@@ -168,15 +168,14 @@ def _pin_network(recipe: Recipe) -> Recipe:
 def _check_groups(dataset: Dataset, recipe: Recipe) -> Dataset:
     """Return the data set, with a warning about its groups; without groups if they are not held out together."""
     from skconv.data.group_splits import describe_groups, describe_random
-    from skconv.data.splitting import find_dependent
+    from skconv.data.splitting import find_first, find_separable
 
     if recipe.data.test_fraction:
         warnings.warn(describe_random(dataset), stacklevel=4)
         return replace(dataset, groups=None)
-    n_groups = len(set(find_dependent(dataset).tolist()))
-    is_usable = n_groups < len(dataset.train_labels)
-    warnings.warn(describe_groups(dataset, n_groups if is_usable else None), stacklevel=4)
-    return dataset if is_usable else replace(dataset, groups=None)
+    joined = find_separable(dataset, find_first(dataset.train_images))
+    warnings.warn(describe_groups(dataset, None if joined is None else len(set(joined.tolist()))), stacklevel=4)
+    return replace(dataset, groups=None) if joined is None else dataset
 
 
 def fit_estimator(estimator: Any, dataset: Dataset) -> None:

@@ -94,7 +94,7 @@ def _make_candidates(run: PreparedRun) -> list[Candidate]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # printed when the data was loaded for the first time
                 loaded = recipe.data.load(progress=run.progress)
-                splits[recipe.data] = loaded, recipe.data.split(loaded, run.seed)
+                splits[recipe.data] = loaded, _split(run, recipe, loaded)
         candidates.append(Candidate(recipe.name, recipe, *splits[recipe.data], is_pretrained))
     if missing is not None and not candidates:
         raise missing
@@ -156,4 +156,10 @@ def _read_selection(run: PreparedRun, written: Path) -> PreparedRun:
             rows = tuple(csv.DictReader(stream))
     recipe = replace(recipe, data=replace(recipe.data, data_home=run.recipe.data.data_home))
     loaded = recipe.data.load(progress=run.progress)
-    return _with_recipe(run, recipe, loaded, recipe.data.split(loaded, run.seed), rows)
+    return _with_recipe(run, recipe, loaded, _split(run, recipe, loaded), rows)
+
+
+def _split(run: PreparedRun, recipe: Recipe, loaded: Dataset) -> Dataset:
+    """Return the split data of a recipe, without groups if these are not held out together in the run."""
+    dataset = recipe.data.split(loaded, run.seed)
+    return dataset if run.dataset.groups is not None else replace(dataset, groups=None)

@@ -54,6 +54,27 @@ def describe_random(dataset: Dataset) -> str:
     )
 
 
+def describe_folds(dataset: Dataset, n_folds: int) -> str:
+    """Return a note on groups that are too few for a number of folds."""
+    return (
+        f"{dataset.name}: the images are in too few groups for {n_folds} folds. Therefore, images of a group may be in "
+        "different folds, and the accuracy on held-out images may be too high. Reduce the number of folds."
+    )
+
+
+def split_group_classes(labels: np.ndarray, groups: np.ndarray, fraction: float, *, seed: int) -> Fold:
+    """Return a training and a held-out part, with about a fraction of the groups of each class and at least one.
+
+    The images of a group have one class.
+    """
+    rng, held_out = np.random.RandomState(seed), []
+    for each in np.unique(labels):
+        found = rng.permutation(np.unique(groups[labels == each]))
+        held_out.append(found[: min(max(1, round(fraction * len(found))), len(found) - 1)])
+    is_held_out = np.isin(groups, np.concatenate(held_out))
+    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+
+
 def is_separable(labels: np.ndarray, groups: np.ndarray, n_groups: int) -> bool:
     """Return whether the images of each class are in at least `n_groups` groups."""
     pairs = np.unique(np.stack([labels, groups]), axis=1)

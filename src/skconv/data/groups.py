@@ -19,6 +19,9 @@ _GROUP_HEADER = re.compile(
     "(patient|subject|participant|individual|person|animal|specimen|lesion|slide|track|series|sequence|video|clip|"
     "scene|driver|signer|speaker|writer|group)s?(id|no|nr|num|number|name|code|key)?"
 )
+_KEY_HEADER = re.compile(".*(id|no|nr|num|number|code|key)")
+# Names that are a date, or a date and a time, are those of single photographs, not of a series.
+_DATE = re.compile(r"\D*(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d([-_. T]+[0-2]\d[-_.h]?[0-5]\d([-_.m]?[0-5]\d)?\d*s?)?")
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,15 @@ class ImageGroups:
         return np.array([codes.setdefault(key, len(codes)) for key in keys], np.int64)
 
 
-def find_series(files: Sequence[Path], labels: Sequence[str]) -> ImageGroups | None:
+def find_series(files: Sequence[Path], labels: Sequence[str], n_train: int) -> ImageGroups | None:
     """Return the groups of images whose names differ only in the last number, or None.
 
-    The part before the last number contains another number. Images of a series are in one folder. A class with series
-    has at least three, and at least half of the images of one class are in a series.
+    The part before the last number contains another number, and the name is not a date. Images of a series are in one
+    folder. Of the training images, which are the first `n_train` files, a class with series has at least three, and at
+    least half of the images of one class are in a series.
     """
     keys = [_name_series(file) for file in files]
-    sizes, classes = Counter(keys), _collect_by_class(keys, labels)
+    sizes, classes = Counter(keys), _collect_by_class(keys[:n_train], labels[:n_train])
     n_repeated = {label: sum(sizes[key] > 1 for key in each) for label, each in classes.items()}
     if not any(n_repeated[label] >= _MIN_SHARE * len(each) for label, each in classes.items()):
         return None
@@ -63,15 +67,17 @@ def find_series(files: Sequence[Path], labels: Sequence[str]) -> ImageGroups | N
     return ImageGroups(by_name, f"the names of the files, such as {first} and {second}")
 
 
-def find_folder_groups(files: Sequence[Path], labels: Sequence[str], root: Path) -> ImageGroups | None:
+def find_folder_groups(files: Sequence[Path], labels: Sequence[str], root: Path, n_train: int) -> ImageGroups | None:
     """Return the groups of images in numbered folders besides those of the classes, such as one per patient, or None.
 
-    Each class has images in at least three such folders. `labels` are names of folders.
+    Each class has training images, which are the first `n_train` files, in at least three such folders. `labels` are
+    names of folders.
     """
     parents = [file.parent.relative_to(root).parts for file in files]
     keys = ["/".join(part for part in each if part != label) for each, label in zip(parents, labels, strict=True)]
     numbered = all(re.search(r"\d", key) for key in set(keys))
-    if not numbered or any(len(set(each)) < _MIN_GROUPS for each in _collect_by_class(keys, labels).values()):
+    classes = _collect_by_class(keys[:n_train], labels[:n_train])
+    if not numbered or any(len(set(each)) < _MIN_GROUPS for each in classes.values()):
         return None
     by_name = {str(file): key for file, key in zip(files, keys, strict=True)}
     return ImageGroups(by_name, f"folders such as '{keys[0]}'")
@@ -86,7 +92,9 @@ def _collect_by_class(keys: Sequence[str], labels: Sequence[str]) -> dict[str, l
 
 def _name_series(file: Path) -> str:
     """Return the folder and the common part of the names of a series, or the whole path."""
-    match = _VERSION.fullmatch(file.stem) or _SERIES.fullmatch(file.stem)
+    match = _VERSION.fullmatch(file.stem)
+    if match is None and _DATE.fullmatch(file.stem) is None:
+        match = _SERIES.fullmatch(file.stem)
     return str(file if match is None else file.parent / match[1])
 
 
@@ -100,3 +108,14 @@ def is_group_column(header: str, cells: Sequence[str]) -> bool:
     """
     is_named = _GROUP_HEADER.fullmatch(re.sub("[^a-z]", "", header.lower())) is not None
     return is_named and 1 < len(set(cells)) < len(cells)
+
+
+def is_key_header(header: str) -> bool:
+    """Return whether the header of a group column is that of a key, which is not a label.
+
+    Examples
+    --------
+    >>> [is_key_header(header) for header in ("lesion_id", "animal")]
+    [True, False]
+    """
+    return _KEY_HEADER.fullmatch(re.sub("[^a-z]", "", header.lower())) is not None

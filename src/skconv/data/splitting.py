@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from skconv.data.dataset import Dataset
-from skconv.data.group_splits import describe_groups, is_separable, join_groups, split_mixed_groups
+from skconv.data.group_splits import describe_groups, is_separable, join_groups, split_group_classes, split_mixed_groups
 from skconv.data.memory import take_images
 from skconv.exceptions import DataError, list_some
 from skconv.text import format_count, format_percent
@@ -151,9 +151,7 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
             "audit'.",
             stacklevel=2,
         )
-    if dataset.groups is not None and not is_separable(
-        dataset.train_labels, join_groups(dataset, first), _MIN_HELD_OUT
-    ):
+    if dataset.groups is not None and find_separable(dataset, first) is None:
         warnings.warn(describe_groups(dataset, None), stacklevel=2)
         dataset = replace(dataset, groups=None)
     first = join_groups(dataset, first)
@@ -266,8 +264,14 @@ def find_dependent(dataset: Dataset) -> np.ndarray:
     Groups are ignored if a class has fewer than three, because they cannot be held out together.
     """
     first = find_first(dataset.train_images)
+    joined = find_separable(dataset, first)
+    return first if joined is None else joined
+
+
+def find_separable(dataset: Dataset, first: np.ndarray) -> np.ndarray | None:
+    """Return `join_groups` of the training images, or None if a class has fewer than three groups."""
     joined = join_groups(dataset, first)
-    return joined if is_separable(dataset.train_labels, joined, _MIN_HELD_OUT) else first
+    return joined if is_separable(dataset.train_labels, joined, _MIN_HELD_OUT) else None
 
 
 def _split_stratified(
@@ -280,7 +284,8 @@ def _split_stratified(
     from sklearn.model_selection import train_test_split
 
     different = np.unique(first)
-    if dataset.groups is not None and (dataset.train_labels != dataset.train_labels[first]).any():
+    is_mixed = bool((dataset.train_labels != dataset.train_labels[first]).any())
+    if dataset.groups is not None and is_mixed:
         found = split_mixed_groups(dataset.train_labels, first, fraction, seed=seed)
         if found is not None:
             return found
@@ -295,6 +300,8 @@ def _split_stratified(
             f"{counts[rarest]} of class '{dataset.class_names[classes[rarest]]}', are too few to {purpose}. {remedy} "
             "Pass --min-class-size or --drop-class to leave out small classes."
         )
+    if dataset.groups is not None and not is_mixed:
+        return split_group_classes(dataset.train_labels, first, fraction, seed=seed)
     train, held_out = train_test_split(different, test_size=n_held_out, stratify=labels, random_state=seed)
     if len(different) == len(first):
         return train, held_out

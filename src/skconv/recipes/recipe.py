@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,12 +113,15 @@ class Recipe:
             return member
         ensemble = self.create_ensemble(member, **self.ensemble)
         if dataset is not None and dataset.groups is not None:
-            from skconv.data.group_splits import split_group_folds
+            from skconv.data.group_splits import describe_folds, split_group_folds
             from skconv.data.splitting import find_dependent
 
             groups, n_folds = find_dependent(dataset), self.ensemble["folds"]
             folds = split_group_folds(dataset.train_labels, groups, n_folds, seed=member.random_state)
-            ensemble.set_params(cv=folds or ensemble.cv)
+            if folds:
+                ensemble.set_params(cv=folds)
+            else:
+                warnings.warn(describe_folds(dataset, n_folds), stacklevel=2)
         return ensemble
 
     def create_member(

@@ -175,6 +175,22 @@ def test_column_of_groups_is_no_label(tmp_path, flat):
     assert dataset.groups.encode(dataset.list_names()).tolist() == [i // 2 for i in range(N)]
 
 
+def test_column_that_may_be_the_label_is_not_taken_as_groups(tmp_path, flat):
+    rows = [[name, KINDS[i], f"https://a/{i}"] for i, name in enumerate(NAMES)]
+    dataset = load_dataset(write_rows(tmp_path / "a.csv", rows, ["image", "animal", "url"]), images=flat)
+    assert dataset.class_names == ("cat", "dog") and dataset.groups is None
+    ages = [[name, str(i % 3), str(20 + i % 4)] for i, name in enumerate(NAMES)]
+    with pytest.raises(DataError, match="several columns that may be the label: 'group', 'age'"):
+        load_dataset(write_rows(tmp_path / "b.csv", ages, ["image", "group", "age"]), images=flat)
+
+
+def test_names_in_one_folder_are_not_series(tmp_path, samples):
+    rows = [[f"a{kind}_{i}.png", str(kind % 2)] for kind in range(6) for i in range(4)]
+    for (name, _), image in zip(rows, samples.images(24), strict=True):
+        Image.fromarray(image).save(tmp_path / name)
+    assert load_dataset(write_rows(tmp_path / "labels.csv", rows, ["file", "label"])).groups is None
+
+
 def test_column_of_groups_may_be_the_label(tmp_path, flat):
     table = write_rows(tmp_path / "a.csv", [[name, KINDS[i]] for i, name in enumerate(NAMES)], ["file", "subject"])
     dataset = load_dataset(table, images=flat)

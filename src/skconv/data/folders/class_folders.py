@@ -59,18 +59,18 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
     if train[0] is None:
         raise DataError(f"None of the training images in {spec.path} can be read. Save or download them again.")
     files = [files[position] for position in decoded.positions]
-    groups = _find_groups(files, [labels[position] for position in decoded.positions], spec)
+    groups = _find_groups(files, [labels[position] for position in decoded.positions], spec, ends[1])
     found = Splits(*train, *test, *valid, files, groups)
     _note_copies(found)
     return found
 
 
-def _find_groups(files: Sequence[Path], labels: Sequence[str], spec: DataSpec) -> ImageGroups | None:
+def _find_groups(files: Sequence[Path], labels: Sequence[str], spec: DataSpec, n_train: int) -> ImageGroups | None:
     """Return the groups of images, by the folders that are neither classes nor splits, or by the names of the files."""
     if spec.label_pattern is not None:  # the names may contain other attributes than the class
         return None
-    by_folder = find_folder_groups(files, labels, spec.path) if spec.class_level is not None else None
-    return by_folder or find_series(files, labels)
+    by_folder = find_folder_groups(files, labels, spec.path, n_train) if spec.class_level is not None else None
+    return by_folder or find_series(files, labels, n_train)
 
 
 def _take(decoded: DecodedImages, labels: Sequence[str], part: slice) -> tuple[Any, Any]:

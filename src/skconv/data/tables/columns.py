@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from skconv.data.groups import is_group_column
+from skconv.data.groups import is_group_column, is_key_header
 from skconv.data.labels import is_number, to_number
 from skconv.data.split_names import SPLIT_WORDS, TEST, VALID
 from skconv.data.tables.image_matching import ImageIndex
@@ -97,8 +97,11 @@ def find_columns(
     header = table.header or [""] * table.n_columns
     named = (each for each in others if each != label and is_group_column(header[each], table.column(each)))
     groups = next(named, None)
-    candidates = [each for each in others if each != groups]
-    labels = [label] if label is not None else _find_labels(table, candidates or others)
+    rest = [each for each in others if each != groups]
+    # A column such as lesion_id is not the label if another column may be; a column such as animal may be.
+    is_key = groups is not None and is_key_header(header[groups])
+    candidates = rest if is_key and any(_may_be_label(table.column(each)) for each in rest) else others
+    labels = [label] if label is not None else _find_labels(table, candidates)
     columns = Columns(table, names, labels, split, groups if groups not in labels else None)
     _note_choice(columns, others)
     return columns
@@ -320,12 +323,8 @@ def _note_choice(columns: Columns, others: list[int]) -> None:
     """Warn about the chosen columns, unless they are the first two of a table with a header and no other column."""
     table = columns.table
     ignored = [column for column in others if column not in columns.labels and column != columns.groups]
-    if (
-        table.header is not None
-        and not ignored
-        and len(columns.labels) == 1
-        and columns.split is columns.groups is None
-    ):
+    is_plain = table.header is not None and columns.split is columns.groups is None
+    if is_plain and not ignored and len(columns.labels) == 1:
         return
     parts = [f"images in {table.describe(columns.names)}"]
     if len(columns.labels) > 1:

@@ -166,9 +166,16 @@ def list_labelled_files(table: Table, index: ImageIndex, spec: DataSpec) -> List
 
 
 def _read_groups(columns: Columns, rows: list[int], files: list[Path], labels: list[str]) -> ImageGroups | None:
-    """Return the groups of the images by their column, or else by the names of the files."""
+    """Return the groups of the images by their column, or else by the names of the files in class folders.
+
+    In other folders, a part of the name may be an attribute of the image, such as an age or a kind.
+    """
     if columns.groups is None:
-        return find_series(files, labels)
+        labels_by_folder: dict[Path, set[str]] = {}
+        for file, label in zip(files, labels, strict=True):
+            labels_by_folder.setdefault(file.parent, set()).add(label)
+        is_sorted = len(labels_by_folder) > 1 and all(len(each) == 1 for each in labels_by_folder.values())
+        return find_series(files, labels, len(files)) if is_sorted else None
     cells = columns.table.column(columns.groups)
     by_name = {str(file): cells[row] for file, row in zip(files, rows, strict=True) if cells[row].strip()}
     return ImageGroups(by_name, f"the column {columns.table.describe(columns.groups)}")
