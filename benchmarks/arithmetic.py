@@ -68,7 +68,9 @@ def main() -> None:
     images, labels = np.array(dataset.train_images), np.array(dataset.train_labels)
     shares, rates = [], []
     for run in range(-1, options.runs):  # run -1 is a warm-up
-        estimator = recipe.create_estimator(random_state=0).set_params(validation_fraction=0.0, patience=None)
+        estimator = recipe.create_estimator(random_state=0).set_params(
+            validation_fraction=0.0, patience=None, false_alarm_rate=None
+        )
         estimator.fit(images, labels)
         batch = torch.zeros(estimator.batch_size, 1, 28, 28)
         convolutions = list_convolutions(estimator.net_.module_, batch)

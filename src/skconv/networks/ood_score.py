@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -48,6 +49,8 @@ class MahalanobisDistance(nn.Module):
         self.is_complete = self.basis.shape[0] == self.basis.shape[1]
 
     @classmethod
+    # Further threads, of NumPy's linear algebra, would wait for those of PyTorch, which spin for a while.
+    @threadpool_limits.wrap(limits=1, user_api="blas")
     def fit(cls, vectors: Tensor, labels: Tensor) -> Self:
         """Return the distance from vectors (n, d) with class indices (n,)."""
         from sklearn.utils.extmath import randomized_svd
