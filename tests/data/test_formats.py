@@ -81,7 +81,12 @@ def test_excluded_arrays_are_not_read(tmp_path, samples):
 
 
 @pytest.mark.parametrize(
-    ("options", "classes"), [({"class_level": 1}, ("ant", "bee")), ({"label_pattern": r"(\d)\.png"}, ("0", "1"))]
+    ("options", "classes"),
+    [
+        ({"class_level": 1}, ("ant", "bee")),
+        ({"label_pattern": r"(\d)\.png"}, ("0", "1")),
+        ({"groups": r"(\d)\.png"}, ("ant", "bee")),
+    ],
 )
 def test_options_for_images_choose_the_images(tmp_path, samples, options, classes):
     samples.class_folders(tmp_path, "ant", "bee")

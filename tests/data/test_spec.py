@@ -145,11 +145,17 @@ def test_load_dataset_rejects_other_files_and_single_class(tmp_path):
         ({"exclude": "*.png"}, "'exclude' parameter is for a folder"),
         ({"class_level": 2}, "'class_level' parameter is for a folder"),
         ({"image_size": "32x32"}, "each at least 1"),
+        ({"groups": "patient"}, "'groups' parameter is a column of a CSV file, or a pattern"),
     ],
 )
 def test_load_dataset_rejects_invalid_options(options, message):
     with pytest.raises(ParameterError, match=message):
         load_dataset("mnist", **options)
+
+
+def test_groups_of_a_folder_are_a_pattern(tmp_path):
+    with pytest.raises(ParameterError, match="'groups' 'patient' has 0 parts in parentheses"):
+        load_dataset(tmp_path, groups="patient")
 
 
 def test_class_level_selects_the_classes_of_a_folder(tmp_path, samples):

@@ -5,7 +5,7 @@ import pytest
 from skconv.data.emnist import name_set
 from skconv.data.npz_files import parse_names
 from skconv.data.split_names import SPLIT_WORDS, split_name
-from skconv.data.tables.columns import parse_split
+from skconv.data.tables.splits import parse_split
 
 
 @pytest.mark.parametrize(("word", "split"), SPLIT_WORDS.items())

@@ -144,6 +144,12 @@ SHARED: dict[str, Any] = {
         help="Regular expression with one group that finds the class in the names of the image files of a folder, such "
         "as '^(.+)_' for cat_1.jpg.",
     ),
+    "groups": typer.Option(
+        metavar="none|COLUMN|REGEX",
+        help="Images that are trained on or held out together, such as those of one patient: none, a column of a CSV "
+        "file, or, for a folder, a regular expression with one group for the names of the image files, such as "
+        "'^(p[0-9]+)_'; default: found by names and printed.",
+    ),
     "min_class_size": typer.Option(min=1, help="Leave out classes with fewer training images than this."),
     "drop_class": Annotated[list[str] | None, typer.Option(metavar="CLASS", help="Leave out this class; repeatable.")],
     "seed": typer.Option(min=0, max=MAX_SEED, help="Seed of all random numbers; default: the recipe's, or 0."),

@@ -119,7 +119,7 @@ def audit(
         As in `skconv.train`.
     images, image_column, label_column, image_size, resize
         As in `skconv.load_dataset`.
-    skip_unreadable, exclude, class_level, label_pattern, min_class_size, drop_class, data_home
+    skip_unreadable, exclude, class_level, label_pattern, groups, min_class_size, drop_class, data_home
         As in `skconv.load_dataset`.
 
     Returns

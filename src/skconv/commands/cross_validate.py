@@ -180,7 +180,7 @@ def cross_validate(
         As in `skconv.train`.
     images, image_column, label_column, image_size, resize
         As in `skconv.load_dataset`.
-    skip_unreadable, exclude, class_level, label_pattern, min_class_size, drop_class, data_home
+    skip_unreadable, exclude, class_level, label_pattern, groups, min_class_size, drop_class, data_home
         As in `skconv.load_dataset`.
     out : path-like or None, default=None
         Folder to create. None uses ``runs/DATA-RECIPE-folds``, with ``-2``, ``-3`` … if that exists.

@@ -159,7 +159,7 @@ def evaluate(
         Show progress bars on standard error.
     images, image_column, label_column, image_size, resize
         As in `skconv.load_dataset`.
-    skip_unreadable, exclude, class_level, label_pattern, min_class_size, drop_class, data_home
+    skip_unreadable, exclude, class_level, label_pattern, groups, min_class_size, drop_class, data_home
         As in `skconv.load_dataset`.
 
     Returns

@@ -165,7 +165,7 @@ def tune(
         As in `skconv.train`. If the recipe is for an ensemble, a single member is tuned.
     images, image_column, label_column, image_size, resize
         As in `skconv.load_dataset`.
-    skip_unreadable, exclude, class_level, label_pattern, min_class_size, drop_class, data_home
+    skip_unreadable, exclude, class_level, label_pattern, groups, min_class_size, drop_class, data_home
         As in `skconv.load_dataset`.
     fraction : float, default=1.0
         Share of the training images to search with, above 0. A smaller share makes trials faster, but the best settings

@@ -18,6 +18,7 @@ from skconv.data.dataset import Dataset, Splits
 from skconv.data.emnist import correct_emnist, parse_table_name
 from skconv.data.folder_tree import count_excluded
 from skconv.data.folders.class_folders import read_class_folders
+from skconv.data.groups import NO_GROUPS
 from skconv.data.idx_files import has_idx_files, read_idx_folder
 from skconv.data.npz_files import has_npy_pair, read_npz, read_npz_images
 from skconv.data.spec import FOLDER_OPTIONS, FORMATS, DataSpec, Format
@@ -31,6 +32,7 @@ from skconv.data.tables.image_tables import (
 )
 from skconv.data.tables.other_splits import note_other_splits
 from skconv.data.tables.pixel_csv import read_pixel_csv
+from skconv.exceptions import ParameterError
 from skconv.images.spec import ImageSpec
 from skconv.text import format_count
 
@@ -66,6 +68,8 @@ def _read_csv(spec: DataSpec, progress: bool) -> Dataset:
     note_other_splits(spec.path)
     if spec.images is not None or spec.image_column is not None or lists_images(spec.path):
         return _read_folder(read_labelled_files, spec, progress)
+    if spec.groups not in (None, NO_GROUPS):
+        raise ParameterError(f"'groups' is a column of a table that lists images; {spec.path} has pixels. Omit it.")
     n_pixels = None if spec.row_shape is None else math.prod(spec.row_shape)
     where, table = str(spec.path), read_pixel_csv(spec.path, spec.label_column, n_pixels=n_pixels)
     images, labels = shape_rows(where, table.pixels, spec.row_shape), table.labels or []
@@ -146,6 +150,6 @@ FORMATS.register(
         partial(_read_folder, read_class_folders),
         priority=-1,
         chooses_classes=True,
-        folder_options=frozenset(FOLDER_OPTIONS),
+        folder_options=frozenset({*FOLDER_OPTIONS, "groups"}),
     ),
 )

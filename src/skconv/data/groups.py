@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from skconv.exceptions import DataError
+from skconv.text import format_count
+
+NO_GROUPS = "none"  # value of the option `groups` for images that are independent
 _MIN_GROUPS = 3  # minimum number of groups of a class: one each to train, to validate and to test
 _MIN_SHARE = 0.5  # minimum share of the images of a class that are in a group with another image
 # Of names such as 00000_00029.ppm, person1_bacteria_12.jpeg and "scan3 (2).png": the part before the last number.
@@ -81,6 +86,28 @@ def find_folder_groups(files: Sequence[Path], labels: Sequence[str], root: Path,
         return None
     by_name = {str(file): key for file, key in zip(files, keys, strict=True)}
     return ImageGroups(by_name, f"folders such as '{keys[0]}'")
+
+
+def match_groups(files: Sequence[Path], pattern: re.Pattern[str], root: Path) -> ImageGroups:
+    """Return the groups that a pattern with one group finds in the names of the files of a folder.
+
+    Warn about files that do not match, which are in no group; raise `DataError` if there are only such files.
+    """
+    matches = {str(file): pattern.search(file.name) for file in files}
+    by_name = {name: match[1] for name, match in matches.items() if match is not None and match[1]}
+    if not by_name:
+        raise DataError(
+            f"{root}: the pattern '{pattern.pattern}' of groups does not match the names of the images; the first is "
+            f"'{files[0].name}'. Correct --groups."
+        )
+    if len(by_name) < len(matches):
+        first = next(name for name in matches if name not in by_name)
+        warnings.warn(
+            f"{root}: the names of {format_count(len(matches) - len(by_name), 'image')} do not match the pattern of "
+            f"groups, so each of these images is a group of its own; the first is {first}.",
+            stacklevel=3,
+        )
+    return ImageGroups(by_name, f"the pattern '{pattern.pattern}'")
 
 
 def _collect_by_class(keys: Sequence[str], labels: Sequence[str]) -> dict[str, list[str]]:

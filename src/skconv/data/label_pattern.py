@@ -29,16 +29,16 @@ _MIN_PER_CLASS = 3  # images of each class by file names, to suggest a pattern
 _MIN_MATCHING = 0.9  # fraction of the file names
 
 
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Compile a regular expression with one group; raise `ParameterError` for others."""
+def compile_pattern(pattern: str, name: str = "label_pattern") -> re.Pattern[str]:
+    """Compile a regular expression with one group; raise `ParameterError`, with the name of the option, for others."""
     try:
         compiled = re.compile(pattern)
     except (re.error, TypeError) as error:
-        raise ParameterError(f"The 'label_pattern' {pattern!r} is no regular expression: {error}.") from error
+        raise ParameterError(f"The '{name}' {pattern!r} is no regular expression: {error}.") from error
     if compiled.groups != 1:
         raise ParameterError(
-            f"The 'label_pattern' {pattern!r} has {format_count(compiled.groups, 'group')}; expected one group in "
-            r"parentheses that matches the class, such as '^(.+)_\d+'."
+            f"The '{name}' {pattern!r} has {format_count(compiled.groups, 'part')} in parentheses; expected one, such "
+            r"as '^(.+)_\d+'."
         )
     return compiled
 

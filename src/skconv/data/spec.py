@@ -17,6 +17,7 @@ from skconv.data.class_names import note_class_names
 from skconv.data.content import cache_folder, is_table_name
 from skconv.data.conversion import split_size, warn_if_equal
 from skconv.data.dataset import Dataset
+from skconv.data.groups import NO_GROUPS
 from skconv.data.label_pattern import compile_pattern
 from skconv.data.other_files import describe_other
 from skconv.data.published.named import load_entry
@@ -45,6 +46,7 @@ class DataOptions(TypedDict, total=False):
     exclude: Sequence[str] | None
     class_level: int | None
     label_pattern: str | None
+    groups: str | None
     min_class_size: int | None
     drop_class: Sequence[str] | None
     data_home: str | os.PathLike[str] | None
@@ -80,6 +82,7 @@ class DataSpec:
     exclude: Sequence[str] | None = None
     class_level: int | None = None
     label_pattern: str | None = None
+    groups: str | None = None
     min_class_size: int | None = None
     drop_class: Sequence[str] | None = None
     test_fraction: float | None = None
@@ -261,6 +264,7 @@ class DataSpec:
                     "'label_pattern' finds the classes in the names of files, 'class_level' in those of folders. Omit "
                     "one of them."
                 )
+        self._check_groups()
         level = self.class_level
         if level is not None and (isinstance(level, bool) or not isinstance(level, int | np.integer) or level == 0):
             raise ParameterError(
@@ -275,12 +279,27 @@ class DataSpec:
                 if getattr(self, name) is not None:
                     raise ParameterError(f"'{name}' requires a CSV file; the source is '{self.source}'. Omit '{name}'.")
 
+    def _check_groups(self) -> None:
+        if self.groups in (None, NO_GROUPS) or self.source is None:
+            return
+        if not isinstance(self.groups, str):
+            raise ParameterError(f"The 'groups' parameter must be text. Got {self.groups!r}.")
+        if not self.is_named and self.path.is_dir():
+            compile_pattern(self.groups, "groups")
+        elif self.is_named or not is_table_name(self.path):
+            raise ParameterError(
+                "The 'groups' parameter is a column of a CSV file, or a pattern for the names of the images in a "
+                f"folder; the source is '{self.source}'. Omit it."
+            )
+
     def _find_format(self) -> Format:
         path = self.path
         if not path.is_dir() and not path.is_file():
             raise DataError(f"{path} is neither a file nor a folder; expected {_FORMATS}.")
         excluded = [self.exclude] if self.exclude else []
         given = {name for name in FOLDER_OPTIONS if getattr(self, name) is not None}
+        if path.is_dir() and self.groups not in (None, NO_GROUPS):
+            given.add("groups")
         for format_ in list_formats():
             if given <= format_.folder_options and format_.accepts(path, *excluded):
                 return format_
@@ -309,9 +328,9 @@ class Format:
     `DataSpec` and whether to show a progress bar; if it applies ``spec.normalize``, it sets `preprocessing` of the data
     set. `read_inputs` accepts a `DataSpec` and the `ImageSpec` of a model, and returns an id per image and the images
     to predict, of any size, or their files; if it is None, the path is searched for image files. `chooses_classes` is
-    true if `read` applies ``spec.drop_class`` and ``spec.min_class_size``. `folder_options` contains the names in
-    `FOLDER_OPTIONS` of the options that `read` applies; a source with another one is not read in this format. With
-    "exclude", the second argument of `accepts` has the patterns, if there are any.
+    true if `read` applies ``spec.drop_class`` and ``spec.min_class_size``. `folder_options` contains the options of
+    folders that `read` applies, in `FOLDER_OPTIONS` or "groups"; a folder with another one is not read in this format.
+    With "exclude", the second argument of `accepts` has the patterns, if there are any.
     """
 
     accepts: Callable[..., bool]

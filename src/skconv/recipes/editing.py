@@ -15,7 +15,7 @@ from skconv.files import expand_home
 if TYPE_CHECKING:
     from skconv.recipes import Recipe
 
-_FILE_OPTIONS = ("images", "image_column", "label_column", "exclude", "class_level", "label_pattern")
+_FILE_OPTIONS = ("images", "image_column", "label_column", "exclude", "class_level", "label_pattern", "groups")
 
 
 def plan_run(

@@ -26,6 +26,7 @@ SECTIONS: dict[str, dict[str, Parameter]] = {
         "exclude": Parameter(list),
         "class_level": Parameter(int, -100, 100),
         "label_pattern": Parameter(str),
+        "groups": Parameter(str),
         "min_class_size": Parameter(int, 1),
         "drop_class": Parameter(list),
     },

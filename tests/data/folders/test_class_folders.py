@@ -142,3 +142,18 @@ def test_read_class_folders_finds_groups_of_images(tmp_path, samples):
         splits = read_class_folders(DataSpec(tmp_path, class_level=2))
     assert set(splits.groups.by_name.values()) == {"p0", "p1", "p2", "p3"}
     assert read_class_folders(DataSpec(tmp_path, label_pattern=r"_\d*(\d)")).groups is None
+
+
+def test_read_class_folders_finds_groups_by_the_option(tmp_path, samples):
+    for number, image in enumerate(samples.images(24)):
+        folder = tmp_path / "ab"[number % 2]
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(image).save(folder / f"x{number // 4}_eye_{number}.png")
+    assert read_class_folders(DataSpec(tmp_path)).groups is not None
+    assert read_class_folders(DataSpec(tmp_path, groups="none")).groups is None
+    assert set(read_class_folders(DataSpec(tmp_path, groups="(eye)")).groups.by_name.values()) == {"eye"}
+    with pytest.warns(UserWarning, match="names of 4 images do not match the pattern of groups"):
+        splits = read_class_folders(DataSpec(tmp_path, groups="x([1-9])"))
+    assert len(splits.groups.by_name) == 20 and set(splits.groups.by_name.values()) == set("12345")
+    with pytest.raises(DataError, match=r"'\(y\)' of groups does not match the names.*Correct --groups"):
+        read_class_folders(DataSpec(tmp_path, groups="(y)"))

@@ -43,6 +43,12 @@ LAYOUTS = {
         ["are one class"],
     ),
     "camel case": (["TrainData/cat", "TrainData/dog", "ValidationData/cat"], {"train": AB, "valid": {"cat": 2}}, []),
+    "mini": (["train_mini/cat", "train_mini/dog", "val/cat"], {"train": AB, "valid": {"cat": 2}}, ["train_mini"]),
+    "taxa": (
+        ["animal/bird/owl", "animal/fish/eel", "plant/tree/oak"],
+        {"train": {"animal": 4, "plant": 2}},
+        ["If the innermost folders are the classes, pass .*--class-level -1"],
+    ),
     "dev": (["train/cat", "train/dog", "dev/cat"], {"train": AB, "valid": {"cat": 2}}, []),
     "common prefix, wrapped": (
         ["seg_train/seg_train/cat", "seg_train/seg_train/dog", "seg_test/seg_test/cat", "seg_pred/seg_pred"],
@@ -318,7 +324,7 @@ def test_find_layout_accepts_accidental_pairs_and_masks_as_classes(tmp_path):
     assert describe(find_layout(tmp_path))["train"] == {"with_mask": 9, "without_mask": 3}
 
 
-@pytest.mark.parametrize("annotation", ["{}.xml", "_annotations.coco.json"])
+@pytest.mark.parametrize("annotation", ["{}.xml", "{}.txt", "_annotations.coco.json"])
 def test_annotations_of_objects_are_explained(tmp_path, samples, annotation):
     (tmp_path / "train").mkdir()
     for number, image in enumerate(samples.images(4)):

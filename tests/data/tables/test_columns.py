@@ -195,3 +195,20 @@ def test_column_of_groups_may_be_the_label(tmp_path, flat):
     table = write_rows(tmp_path / "a.csv", [[name, KINDS[i]] for i, name in enumerate(NAMES)], ["file", "subject"])
     dataset = load_dataset(table, images=flat)
     assert dataset.class_names == ("cat", "dog") and dataset.groups is None
+
+
+def test_groups_are_those_of_the_option(tmp_path, flat):
+    rows = [[f"HAM_{i // 2}", name, KINDS[i], f"ward {i % 3}"] for i, name in enumerate(NAMES)]
+    table = write_rows(tmp_path / "a.csv", rows, ["lesion_id", "image_id", "dx", "ward"])
+    assert load_dataset(table, images=flat, label_column="dx", groups="Ward").groups.origin == "the column 'ward'"
+    assert load_dataset(table, images=flat, label_column="dx", groups="none").groups is None
+    with pytest.raises(DataError, match="'dx' is the column of groups, and also of images, labels or splits"):
+        load_dataset(table, images=flat, label_column="dx", groups="dx")
+    with pytest.raises(DataError, match=r"no column 'patient'.*--groups"):
+        load_dataset(table, images=flat, groups="patient")
+
+
+def test_column_of_groups_by_option_is_no_label(tmp_path, flat):
+    rows = [[name, KINDS[i], f"ward {i % 3}"] for i, name in enumerate(NAMES)]
+    table = write_rows(tmp_path / "a.csv", rows, ["image_id", "a", "b"])
+    assert load_dataset(table, images=flat, groups="b").class_names == ("cat", "dog")

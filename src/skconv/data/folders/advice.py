@@ -40,10 +40,12 @@ def suggest_source(top: ImageFolder, others: OtherFiles) -> str:
             found = describe_other(Path(example))
             if found is not None:
                 return f"{example} {found[0]}. {found[1]}"
-    table = find_table(others.tables, images, top.path)
+    stems = {image.stem for image in images}
+    tables = [table for table in others.tables if table.stem not in stems]  # others are annotations of one image
+    table = find_table(tables, images, top.path)
     if table is not None:
         return f"If {table} has the labels, pass it as the source."
-    table = find_pixel_table(others.tables)
+    table = find_pixel_table(tables)
     if table is not None:
         return f"If {table} has pixels and labels, pass it as the source."
     pattern = suggest_pattern(images)
@@ -56,6 +58,6 @@ def suggest_source(top: ImageFolder, others: OtherFiles) -> str:
 
 
 def _has_annotations(others: OtherFiles, n_images: int) -> bool:
-    """Return whether other files are annotations for object detection: a COCO file, or an XML file per image."""
+    """Return whether other files are annotations for object detection: a COCO file, or an XML or text file per image."""
     is_coco = others.examples.get(".json", "").lower().endswith("coco.json")
-    return is_coco or others.kinds[".xml"] > n_images / 2 > 0
+    return is_coco or max(others.kinds[".xml"], others.kinds[".txt"]) > n_images / 2 > 0

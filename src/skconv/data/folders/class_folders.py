@@ -13,8 +13,9 @@ import numpy as np
 from skconv.data.dataset import Splits
 from skconv.data.folders.layout import SPLITS, FileSplit, find_layout
 from skconv.data.folders.table_files import check_tables
-from skconv.data.groups import ImageGroups, find_folder_groups, find_series
+from skconv.data.groups import NO_GROUPS, ImageGroups, find_folder_groups, find_series, match_groups
 from skconv.data.image_files import DecodedImages, decode_files
+from skconv.data.label_pattern import compile_pattern
 from skconv.data.spec import DataSpec
 from skconv.data.splitting import choose_classes, hash_images, warn_of_empty_split
 from skconv.exceptions import DataError
@@ -67,7 +68,10 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
 
 def _find_groups(files: Sequence[Path], labels: Sequence[str], spec: DataSpec, n_train: int) -> ImageGroups | None:
     """Return the groups of images, by the folders that are neither classes nor splits, or by the names of the files."""
-    if spec.label_pattern is not None:  # the names may contain other attributes than the class
+    if spec.groups not in (None, NO_GROUPS):
+        return match_groups(files, compile_pattern(spec.groups, "groups"), spec.path)
+    # With a label pattern, the names may contain other attributes than the class.
+    if spec.groups == NO_GROUPS or spec.label_pattern is not None:
         return None
     by_folder = find_folder_groups(files, labels, spec.path, n_train) if spec.class_level is not None else None
     return by_folder or find_series(files, labels, n_train)

@@ -115,11 +115,14 @@ def _find_splits(
     rests = {found[1] for found in named.values() if found is not None and found[0] == TRAIN}
     for rest in sorted(rests):
         groups = {split: [f for f in top.folders if named[f.name] == (split, rest)] for split in SPLITS}
+        if len(rests) == 1 and not groups[VALID] and not groups[TEST]:  # such as train_mini and val
+            groups |= {split: [f for f in top.folders if named[f.name] == (split, "")] for split in (VALID, TEST)}
         training = groups[TRAIN][0]
         several = sum(map(bool, groups.values())) > 1
         if len(descend(training).folders) < 2 or (rest and not several):
             continue
-        outside = [folder for folder in top.folders if named[folder.name] not in [(s, rest) for s in SPLITS]]
+        used = [folder for folders in groups.values() for folder in folders]
+        outside = [folder for folder in top.folders if folder not in used]
         if outside and not several:
             raise DataError(
                 f"{top.path} has the folder '{training.name}' with class folders beside "
@@ -272,13 +275,13 @@ def _note_inner_folders(classes: dict[str, list[ImageFolder]], root: Path, notes
             notes.append(f"The folders {quote_names(folder.name for folder in folders)} are one class, '{name}'.")
     class_folders = [folder for folders in classes.values() for folder in folders]
     nested = [inner for folder in class_folders for inner in folder.folders]
-    if nested:
-        n_nested = sum(inner.n_images for inner in nested)
-        notes.append(
-            f"The class folders contain {format_count(len(nested), 'folder')} with {n_nested:,} of "
-            f"{sum(folder.n_images for folder in class_folders):,} images, "
-            f"such as {nested[0].path}. Their classes are the outer folders: {quote_names(classes)}."
-        )
+    if not nested:
+        return
+    notes.append(
+        f"The class folders contain {format_count(len(nested), 'folder')} with {sum(each.n_images for each in nested):,} "
+        f"of {sum(folder.n_images for folder in class_folders):,} images, such as {nested[0].path}. Their classes are "
+        f"the outer folders: {quote_names(classes)}."
+    )
     inside = {frozenset(inner.name for folder in folders for inner in folder.folders) for folders in classes.values()}
     if len(inside) == 1 and len(next(iter(inside))) > 1:
         level = len(nested[0].path.relative_to(root).parts)
@@ -286,6 +289,8 @@ def _note_inner_folders(classes: dict[str, list[ImageFolder]], root: Path, notes
             f"All class folders contain the same folders {quote_names(sorted(*inside))}. If these are the classes, "
             f"pass class_level={level} (--class-level {level})."
         )
+    elif not any(folder.images for folder in class_folders):
+        notes.append("If the innermost folders are the classes, pass class_level=-1 (--class-level -1).")
 
 
 def _note_outsiders(layout: FolderLayout, tree: ImageFolder, others: OtherFiles) -> None:

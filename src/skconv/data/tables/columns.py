@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from skconv.data.groups import is_group_column, is_key_header
-from skconv.data.labels import is_number, to_number
-from skconv.data.split_names import SPLIT_WORDS, TEST, VALID
+from skconv.data.groups import NO_GROUPS, is_group_column, is_key_header
+from skconv.data.labels import is_number
 from skconv.data.tables.image_matching import ImageIndex
+from skconv.data.tables.splits import are_binary, find_split, read_splits, to_bit
 from skconv.data.tables.text import Table, find_column
-from skconv.exceptions import DataError, list_some
+from skconv.exceptions import DataError
 from skconv.images.formats import has_image_suffix
 from skconv.text import format_count
 
@@ -22,10 +21,6 @@ _LABEL_WORDS = frozenset(
     {"label", "labels", "class", "classes", "category", "categories", "target", "targets"}
     | {"species", "breed", "diagnosis", "digit", "emotion"}
 )
-_FLAG = re.compile(r"is_?(train|training|valid|val|validation|test)", re.IGNORECASE)  # headers of columns of 0 and 1
-_SPLIT_HEADERS = frozenset({"split", "set", "subset", "partition", "usage", "data set", "dataset"})
-# Values of a column of splits; "PublicTest" and "PrivateTest" are those of competitions.
-_SPLITS = SPLIT_WORDS | {"publictest": VALID, "privatetest": TEST}
 # Letters and digits of the headers of bounding boxes.
 _BOX_CORNER = re.compile(r"(?:roi|bbox|box|bb)?(x1|y1|xmin|ymin|minx|miny|xc|yc|xcenter|ycenter)")
 _BOX_HEADERS = frozenset({"bbox", "bndbox", "boundingbox", "box", "regionshapeattributes"})
@@ -44,15 +39,7 @@ class Columns(NamedTuple):
 
     def read_splits(self) -> list[str]:
         """Return the split of each row: "train", "valid" or "test"."""
-        if self.split is None:
-            return ["train"] * len(self.table.rows)
-        cells = self.table.column(self.split)
-        flag = _FLAG.fullmatch(self.table.header[self.split]) if self.table.header is not None else None
-        if flag is None:
-            return [parse_split(cell) or "train" for cell in cells]
-        marked = parse_split(flag[1]) or "train"
-        other = "test" if marked == "train" else "train"
-        return [marked if to_bit(cell) else other for cell in cells]
+        return ["train"] * len(self.table.rows) if self.split is None else read_splits(self.table, self.split)
 
     def read_labels(self) -> list[str]:
         """Return the label of each row as text; empty if it is missing."""
@@ -64,17 +51,22 @@ class Columns(NamedTuple):
 
 
 def find_columns(
-    table: Table, index: ImageIndex, image_column: str | None = None, label_column: str | None = None
+    table: Table,
+    index: ImageIndex,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
 ) -> Columns:
-    """Find the columns with the names of images and with the labels.
+    """Find the columns with the names of images, with the labels, and with groups, if there are any.
 
     The image column contains names of files in `index`, or names with the suffix of an image file. The label column is
     the only remaining column, or has "label" or a similar word in its header. Columns of 0 and 1 with a single 1 per
-    row are one-hot labels. Columns of row numbers are ignored. Warn about every choice between columns. Raise
-    `DataError` if a choice is ambiguous; the message names the option to pass.
+    row are one-hot labels. Columns of row numbers are ignored. With `group_column` "none", there are no groups.
+    Warn about every choice between columns. Raise `DataError` if a choice is ambiguous; the message names the option to
+    pass.
     """
     if table.header is None:
-        table = detect_header(table, index, image_column, label_column)
+        table = detect_header(table, index, image_column, label_column, group_column)
     if not table.rows:
         raise DataError(f"{table.where} has a header but no rows; expected a line such as id,label per image.")
     if table.n_columns < 2:
@@ -94,17 +86,36 @@ def find_columns(
     split = find_split(table)
     split = None if split in (names, label) else split
     others = [each for each in range(table.n_columns) if each not in (names, split) and _is_informative(table, each)]
-    header = table.header or [""] * table.n_columns
-    named = (each for each in others if each != label and is_group_column(header[each], table.column(each)))
-    groups = next(named, None)
+    is_given = group_column not in (None, NO_GROUPS)
+    named = _find_named_groups(table, [each for each in others if each != label])
+    groups = find_column(table, group_column, "--groups") if is_given else named
+    if groups is not None and groups in (names, label, split):
+        raise DataError(
+            f"{table.where}: {table.describe(groups)} is the column of groups, and also of images, labels or splits. "
+            "Pass another column as --groups."
+        )
     rest = [each for each in others if each != groups]
-    # A column such as lesion_id is not the label if another column may be; a column such as animal may be.
-    is_key = groups is not None and is_key_header(header[groups])
-    candidates = rest if is_key and any(_may_be_label(table.column(each)) for each in rest) else others
+    candidates = rest if is_given or _excludes_label(table, rest, groups) else others
     labels = [label] if label is not None else _find_labels(table, candidates)
-    columns = Columns(table, names, labels, split, groups if groups not in labels else None)
+    is_used = groups not in labels and group_column != NO_GROUPS
+    columns = Columns(table, names, labels, split, groups if is_used else None)
     _note_choice(columns, others)
     return columns
+
+
+def _find_named_groups(table: Table, columns: list[int]) -> int | None:
+    """Return the first column of groups by its header and repeated values, or None."""
+    header = table.header or [""] * table.n_columns
+    return next((each for each in columns if is_group_column(header[each], table.column(each))), None)
+
+
+def _excludes_label(table: Table, rest: list[int], groups: int | None) -> bool:
+    """Return whether a group column is not the label: a column such as lesion_id, if one of the rest may be the label.
+
+    A column such as animal may be the label.
+    """
+    is_key = groups is not None and table.header is not None and is_key_header(table.header[groups])
+    return is_key and any(_may_be_label(table.column(each)) for each in rest)
 
 
 def is_label_header(header: str) -> bool:
@@ -119,47 +130,11 @@ def is_label_header(header: str) -> bool:
     return header.lower() == "y" or any(word.lower() in _LABEL_WORDS for word in words)
 
 
-def is_split_column(header: str, cells: Sequence[str]) -> bool:
-    """Return whether a column has the names of splits, by its header and all its values."""
-    return header.strip().lower() in _SPLIT_HEADERS and all(parse_split(cell) for cell in set(cells))
-
-
-def parse_split(cell: str) -> str | None:
-    """Return "train", "valid" or "test" for a usual name of a split, else None."""
-    return _SPLITS.get(cell.strip().lower().replace(" ", ""))
-
-
 def has_boxes(table: Table) -> bool:
     """Return whether headers are those of bounding boxes, as of annotations for object detection."""
     headers = [re.sub("[^a-z0-9]", "", header.lower()) for header in table.header or []]
     corners = {match[1].replace("min", "")[0] for match in map(_BOX_CORNER.fullmatch, headers) if match}
     return len(corners) > 1 or not _BOX_HEADERS.isdisjoint(headers)
-
-
-def find_split(table: Table) -> int | None:
-    """Return the position of the column with the splits, or None.
-
-    In a table without a header, the column has the names of several splits. In a table with a header, the column has
-    values such as train and test, or 0 and 1 below a header such as ``is_valid``.
-    """
-    if table.header is None:
-        columns = {index: set(table.column(index)) for index in range(table.n_columns)}
-        found = [index for index, cells in columns.items() if len(cells) > 1 and all(map(parse_split, cells))]
-        return found[0] if found and table.n_columns > 2 else None
-    for index, header in enumerate(table.header):
-        if _FLAG.fullmatch(header) and are_binary(table.column(index)):
-            return index
-        if is_split_column(header, table.column(index)):
-            return index
-        values = set(table.column(index)) if header.strip().lower() in _SPLIT_HEADERS else set()
-        unknown = sorted(value for value in values if not parse_split(value))
-        if len(unknown) < len(values):
-            raise DataError(
-                f"{table.where}: the split column '{header}' also contains "
-                f"{list_some([repr(value) for value in unknown], 3)}; expected train, val or test. Correct or delete "
-                "these rows, or delete the column."
-            )
-    return None
 
 
 def detect_header(table: Table, index: ImageIndex, *given: str | None) -> Table:
@@ -288,25 +263,6 @@ def _find_one_hot(table: Table, columns: list[int]) -> list[int]:
             )
         return []
     return binary
-
-
-def are_binary(cells: Sequence[str]) -> bool:
-    """Return whether all values are 0 or 1, or true or false."""
-    return all(to_bit(cell) is not None for cell in set(cells))
-
-
-def to_bit(cell: str) -> int | None:
-    """Return 0 or 1 for a number or a word with this value, else None.
-
-    Examples
-    --------
-    >>> [to_bit(cell) for cell in ("1.0", " False", "TRUE", "2", "yes")]
-    [1, 0, 1, None, None]
-    """
-    cell = cell.strip().lower()
-    if cell in ("true", "false"):
-        return int(cell == "true")
-    return int(to_number(cell)) if is_number(cell) and to_number(cell) in (0, 1) else None
 
 
 def _are_equivalent(table: Table, columns: list[int]) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from skconv.data.dataset import Splits
 from skconv.data.folder_tree import walk_files
-from skconv.data.groups import ImageGroups, find_series
+from skconv.data.groups import NO_GROUPS, ImageGroups, find_series
 from skconv.data.image_files import decode_files
 from skconv.data.labels import clean_labels
 from skconv.data.spec import DataSpec
@@ -148,7 +148,7 @@ def load_images(
 
 def list_labelled_files(table: Table, index: ImageIndex, spec: DataSpec) -> Listing:
     """Return the image files and labels of a table; errors as in `read_labelled_files`."""
-    columns = find_columns(table, index, spec.image_column, spec.label_column)
+    columns = find_columns(table, index, spec.image_column, spec.label_column, spec.groups)
     table, names = columns.table, columns.table.column(columns.names)
     splits, labels = columns.read_splits(), columns.read_labels()
     rows = _check_cells(table, names, labels, splits)
@@ -162,7 +162,8 @@ def list_labelled_files(table: Table, index: ImageIndex, spec: DataSpec) -> List
     rows = _drop_repeated(table, rows, names, labels, found)
     note_unlisted(table.where, found, index)
     files, labels = [found[names[row]] for row in rows], [labels[row] for row in rows]
-    return Listing(files, labels, [splits[row] for row in rows], _read_groups(columns, rows, files, labels))
+    groups = None if spec.groups == NO_GROUPS else _read_groups(columns, rows, files, labels)
+    return Listing(files, labels, [splits[row] for row in rows], groups)
 
 
 def _read_groups(columns: Columns, rows: list[int], files: list[Path], labels: list[str]) -> ImageGroups | None:

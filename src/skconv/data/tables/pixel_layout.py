@@ -12,7 +12,8 @@ from pathlib import Path
 
 from skconv.data.conversion import find_square
 from skconv.data.labels import is_number, to_number
-from skconv.data.tables.columns import ROW_NUMBERS, are_binary, is_label_header, is_split_column, to_bit
+from skconv.data.tables.columns import ROW_NUMBERS, is_label_header
+from skconv.data.tables.splits import are_binary, is_split_column, to_bit
 from skconv.data.tables.text import Table, find_column, parse_line
 from skconv.exceptions import DataError
 from skconv.images.formats import has_image_suffix
