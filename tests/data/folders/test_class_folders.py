@@ -155,5 +155,5 @@ def test_read_class_folders_finds_groups_by_the_option(tmp_path, samples):
     with pytest.warns(UserWarning, match="names of 4 images do not match the pattern of groups"):
         splits = read_class_folders(DataSpec(tmp_path, groups="x([1-9])"))
     assert len(splits.groups.by_name) == 20 and set(splits.groups.by_name.values()) == set("12345")
-    with pytest.raises(DataError, match=r"'\(y\)' of groups does not match the names.*Correct --groups"):
-        read_class_folders(DataSpec(tmp_path, groups="(y)"))
+    with pytest.raises(DataError, match=r"'\(q\)' of groups does not match the names.*Correct --groups"):
+        read_class_folders(DataSpec(tmp_path, groups="(q)"))
