@@ -38,10 +38,11 @@ def describe_groups(dataset: Dataset, n_groups: int | None) -> str:
             "Therefore, images of a group may be both trained on and held out, and the accuracy on held-out images may "
             "be too high. Add images of other groups, or pass validation and test images."
         )
+    is_chosen = dataset.groups is not None and dataset.groups.is_chosen
+    advice = "" if is_chosen else " If they are independent, pass --groups none."
     return (
         f"{dataset.name}: the {len(dataset.train_labels):,} training images are in {n_groups:,} groups, by {origin}. "
-        "Images of a group may resemble each other, so they are trained on together or held out together. If they are "
-        "independent, pass --groups none."
+        f"Images of a group may resemble each other, so they are trained on together or held out together.{advice}"
     )
 
 

@@ -33,11 +33,12 @@ _DATE = re.compile(r"\D*(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d([-_. T]+[0-2]\d[-_.
 class ImageGroups:
     """Group of each image, by the name of the image as in `Dataset.list_names`; other images are in no group.
 
-    `origin` describes how the groups were found.
+    `origin` describes how the groups were found, and `is_chosen` is true if they were chosen with the option `groups`.
     """
 
     by_name: Mapping[str, str]
     origin: str
+    is_chosen: bool = False
 
     def encode(self, names: Iterable[str]) -> np.ndarray:
         """Return a number per image, int64 (n,), which is the same for all images of a group.
@@ -107,7 +108,7 @@ def match_groups(files: Sequence[Path], pattern: re.Pattern[str], root: Path) ->
             f"groups, so each of these images is a group of its own; the first is {first}.",
             stacklevel=3,
         )
-    return ImageGroups(by_name, f"the pattern '{pattern.pattern}'")
+    return ImageGroups(by_name, f"the pattern '{pattern.pattern}'", is_chosen=True)
 
 
 def _collect_by_class(keys: Sequence[str], labels: Sequence[str]) -> dict[str, list[str]]:

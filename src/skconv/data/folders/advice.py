@@ -58,6 +58,6 @@ def suggest_source(top: ImageFolder, others: OtherFiles) -> str:
 
 
 def _has_annotations(others: OtherFiles, n_images: int) -> bool:
-    """Return whether other files are annotations for object detection: a COCO file, or an XML or text file per image."""
+    """Return whether other files are annotations for object detection: a COCO file, or XML or text per image."""
     is_coco = others.examples.get(".json", "").lower().endswith("coco.json")
     return is_coco or max(others.kinds[".xml"], others.kinds[".txt"]) > n_images / 2 > 0

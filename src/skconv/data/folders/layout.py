@@ -277,9 +277,10 @@ def _note_inner_folders(classes: dict[str, list[ImageFolder]], root: Path, notes
     nested = [inner for folder in class_folders for inner in folder.folders]
     if not nested:
         return
+    n_nested = sum(inner.n_images for inner in nested)
     notes.append(
-        f"The class folders contain {format_count(len(nested), 'folder')} with {sum(each.n_images for each in nested):,} "
-        f"of {sum(folder.n_images for folder in class_folders):,} images, such as {nested[0].path}. Their classes are "
+        f"The class folders contain {format_count(len(nested), 'folder')} with {n_nested:,} of "
+        f"{sum(folder.n_images for folder in class_folders):,} images, such as {nested[0].path}. Their classes are "
         f"the outer folders: {quote_names(classes)}."
     )
     inside = {frozenset(inner.name for folder in folders for inner in folder.folders) for folders in classes.values()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -163,6 +164,8 @@ def list_labelled_files(table: Table, index: ImageIndex, spec: DataSpec) -> List
     note_unlisted(table.where, found, index)
     files, labels = [found[names[row]] for row in rows], [labels[row] for row in rows]
     groups = None if spec.groups == NO_GROUPS else _read_groups(columns, rows, files, labels)
+    if groups is not None and spec.groups is not None:
+        groups = replace(groups, is_chosen=True)
     return Listing(files, labels, [splits[row] for row in rows], groups)
 
 
