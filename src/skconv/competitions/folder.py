@@ -17,7 +17,7 @@ from skconv.data.content import open_table
 from skconv.data.conversion import shape_rows
 from skconv.data.dataset import Dataset, Splits, SubmissionForm
 from skconv.data.folder_tree import count_image_folders, is_excluded, walk_files
-from skconv.data.formats import note_excluded
+from skconv.data.formats import check_no_groups, note_excluded
 from skconv.data.image_files import SampledSizes, read_images
 from skconv.data.labels import sort_names
 from skconv.data.spec import FORMATS, DataSpec, Format
@@ -70,20 +70,29 @@ def read_competition(spec: DataSpec, *, progress: bool = False) -> tuple[Splits,
     folder = spec.path
     train, test = folder / TRAIN, folder / TEST
     if not lists_images(train):
+        check_no_groups(spec)
         table = read_pixel_csv(train, n_pixels=_count_pixels(spec.row_shape))
         labels = table.labels or []
-        train_images = shape_rows(str(train), table.pixels, spec.row_shape)
-        ids, test_images = None, _read_test_pixels(test, spec.row_shape)
-    else:
-        files, labels, *_ = _list_training_files(spec)
-        ids, test_files = _list_test_files(spec)
-        # Read all images in one call, so that either all are grey or all are in colour.
-        images = read_images([*files, *test_files], spec, progress=progress)
-        train_images, test_images = images[: len(files)], images[len(files) :]
-    form = _make_form(folder, ids, test_images, labels)
-    if not (folder / ANSWERS).is_file():
-        return Splits(train_images, labels), form
-    return Splits(train_images, labels, form.images, read_submission(folder / ANSWERS, form)), form
+        splits = Splits(shape_rows(str(train), table.pixels, spec.row_shape), labels)
+        form = _make_form(folder, None, _read_test_pixels(test, spec.row_shape), labels)
+        return _add_answers(splits, form, folder / ANSWERS), form
+    files, labels, _, groups = _list_training_files(spec)
+    ids, test_files = _list_test_files(spec)
+    # Read all images in one call, so that either all are grey or all are in colour.
+    images = read_images([*files, *test_files], spec, progress=progress)
+    form = _make_form(folder, ids, images[len(files) :], labels)
+    splits = _add_answers(Splits(images[: len(files)], labels, groups=groups), form, folder / ANSWERS)
+    if splits.test_images is not None:
+        test_file = dict(zip(ids, test_files, strict=True))
+        files = [*files, *(test_file[name] for name in form.ids)]
+    return splits._replace(files=files), form
+
+
+def _add_answers(splits: Splits, form: SubmissionForm, answers: Path) -> Splits:
+    """Return the splits with the images to predict as test split if there is a file with their labels."""
+    if not answers.is_file():
+        return splits
+    return splits._replace(test_images=form.images, test_labels=read_submission(answers, form))
 
 
 def read_form(spec: DataSpec, *, progress: bool = False) -> SubmissionForm:
@@ -193,7 +202,8 @@ def _count_pixels(image_size: tuple[int, ...] | None) -> int | None:
 def _list_training_files(spec: DataSpec) -> Listing:
     train = spec.path / TRAIN
     index = _index_images(spec, train, TRAIN_FOLDER)
-    return list_labelled_files(read_table(train), index, DataSpec(train, skip_unreadable=spec.skip_unreadable))
+    options = DataSpec(train, skip_unreadable=spec.skip_unreadable, groups=spec.groups)
+    return list_labelled_files(read_table(train), index, options)
 
 
 def _list_test_files(spec: DataSpec) -> tuple[list[str], list[Path]]:
@@ -322,6 +332,6 @@ FORMATS.register(
         read=lambda spec, progress: load_folder(spec, progress=progress),
         read_inputs=_read_inputs,
         priority=1,
-        folder_options=frozenset({"exclude"}),
+        folder_options=frozenset({"exclude", "groups"}),
     ),
 )

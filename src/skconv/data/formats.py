@@ -68,13 +68,18 @@ def _read_csv(spec: DataSpec, progress: bool) -> Dataset:
     note_other_splits(spec.path)
     if spec.images is not None or spec.image_column is not None or lists_images(spec.path):
         return _read_folder(read_labelled_files, spec, progress)
-    if spec.groups not in (None, NO_GROUPS):
-        raise ParameterError(f"'groups' is a column of a table that lists images; {spec.path} has pixels. Omit it.")
+    check_no_groups(spec)
     n_pixels = None if spec.row_shape is None else math.prod(spec.row_shape)
     where, table = str(spec.path), read_pixel_csv(spec.path, spec.label_column, n_pixels=n_pixels)
     images, labels = shape_rows(where, table.pixels, spec.row_shape), table.labels or []
     images, labels = correct_emnist(spec.path, parse_table_name(spec.path), images, labels)
     return _to_dataset(split_rows(where, images, labels, table.splits or ["train"] * len(labels)), spec)
+
+
+def check_no_groups(spec: DataSpec) -> None:
+    """Raise `ParameterError` if groups were requested of a table of pixels."""
+    if spec.groups not in (None, NO_GROUPS):
+        raise ParameterError(f"'groups' is a column of a table that lists images; {spec.path} has pixels. Omit it.")
 
 
 def _read_folder(read: Callable[..., Splits], spec: DataSpec, progress: bool) -> Dataset:

@@ -284,9 +284,7 @@ class DataSpec:
             return
         if not isinstance(self.groups, str):
             raise ParameterError(f"The 'groups' parameter must be text. Got {self.groups!r}.")
-        if not self.is_named and self.path.is_dir():
-            compile_pattern(self.groups, "groups")
-        elif self.is_named or not is_table_name(self.path):
+        if self.is_named or not (self.path.is_dir() or is_table_name(self.path)):
             raise ParameterError(
                 "The 'groups' parameter is a column of a CSV file, or a pattern for the names of the images in a "
                 f"folder; the source is '{self.source}'. Omit it."

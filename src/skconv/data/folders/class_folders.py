@@ -27,6 +27,8 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
     Classes and splits are found by `find_layout`, whose notes are printed as warnings, and the images are read by
     `decode_files`. Raise `DataError` for fewer than two classes, or images that cannot be read.
     """
+    is_pattern = spec.groups is not None and spec.groups != NO_GROUPS
+    pattern = compile_pattern(str(spec.groups), "groups") if is_pattern else None
     layout = find_layout(spec.path, spec.exclude, spec.class_level, spec.label_pattern)
     for note in layout.notes:
         warnings.warn(note, stacklevel=2)
@@ -60,7 +62,10 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
     if train[0] is None:
         raise DataError(f"None of the training images in {spec.path} can be read. Save or download them again.")
     files = [files[position] for position in decoded.positions]
-    groups = _find_groups(files, [labels[position] for position in decoded.positions], spec, ends[1])
+    if pattern is None:
+        groups = _find_groups(files, [labels[position] for position in decoded.positions], spec, ends[1])
+    else:
+        groups = match_groups(files, pattern, spec.path)
     found = Splits(*train, *test, *valid, files, groups)
     _note_copies(found)
     return found
@@ -68,8 +73,6 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
 
 def _find_groups(files: Sequence[Path], labels: Sequence[str], spec: DataSpec, n_train: int) -> ImageGroups | None:
     """Return the groups of images, by the folders that are neither classes nor splits, or by the names of the files."""
-    if spec.groups not in (None, NO_GROUPS):
-        return match_groups(files, compile_pattern(spec.groups, "groups"), spec.path)
     # With a label pattern, the names may contain other attributes than the class.
     if spec.groups == NO_GROUPS or spec.label_pattern is not None:
         return None
