@@ -146,8 +146,8 @@ SHARED: dict[str, Any] = {
     ),
     "groups": typer.Option(
         metavar="none|COLUMN|REGEX",
-        help="Images that are trained on or held out together, such as those of one patient: none, a column of a CSV "
-        "file, or, for a folder, a regular expression with one group for the names of the image files, such as "
+        help="Images that are trained on or held out together, such as those of one patient: none; a column of a CSV "
+        "file; or, for a folder, a regular expression that finds the group in the names of the image files, such as "
         "'^(p[0-9]+)_'; default: found by names and printed.",
     ),
     "min_class_size": typer.Option(min=1, help="Leave out classes with fewer training images than this."),
