@@ -132,6 +132,7 @@ def test_broken_images_have_an_error_and_others_a_prediction(run, images, tmp_pa
     whole = predict(run.model, [paths[0], paths[2]]).predictions
     assert (result.predictions[0], result.predictions[2]) == whole
     assert result.n_broken == 2 and result.drawn.startswith("Drew 2 images")
+    assert result.written == f"Wrote the predictions of 2 images, and 2 errors, to {tmp_path / 'out.csv'}."
     records = result.to_json()["predictions"]
     assert [each["input"] for each in records] == [str(path) for path in paths]
     assert ["error" in each for each in records] == [False, True, False, True]

@@ -9,7 +9,7 @@ from PIL import Image
 from skconv.competitions.folder import read_form
 from skconv.data.inputs import load_inputs
 from skconv.data.spec import DataSpec
-from skconv.exceptions import DataError, SourceNotFoundError
+from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
 from skconv.images.spec import ImageSpec
 
 
@@ -82,6 +82,24 @@ def test_load_inputs_returns_notes_on_conversions(tmp_path, samples):
     assert f"2 images were resized to 8×8; the first is {tmp_path / 'a.png'} (300×200)." in notes
     assert f"1 image was converted to grey: {tmp_path / 'a.png'}." in notes
     assert f"1 file was skipped as not an image: {tmp_path / 'notes.txt'}." in notes
+
+
+def test_note_has_the_size_of_the_file_not_of_the_decoded_image(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotated by a quarter turn
+    Image.new("RGB", (800, 600), "navy").save(tmp_path / "a.jpg", exif=exif)
+    assert load_inputs(tmp_path / "a.jpg", ImageSpec(16, 16, 3, resize="pad"))[2] == [
+        f"1 image was resized to 16×16: {tmp_path / 'a.jpg'} (600×800)."
+    ]
+
+
+@pytest.mark.parametrize("option", [{"image_size": 16}, {"label_column": "label"}])
+def test_options_of_tables_are_refused_if_all_inputs_are_image_files(tmp_path, samples, option):
+    folder = samples.class_folders(tmp_path / "in", "a")
+    with pytest.raises(ParameterError, match=f"{next(iter(option))}.* tables .*8×8"):
+        load([folder], **option)
+    table = samples.csv(tmp_path / "a.csv")
+    assert len(load([folder, table], label_column="label")[1]) == 8
 
 
 def test_load_inputs_converts_grey_to_colour(tmp_path, samples):

@@ -10,9 +10,11 @@ from typing import Annotated
 import typer
 
 from skconv.cli.app import JsonOption, command, library_command, show_result
-from skconv.cli.options import COVERAGE, DATA_HELP, MIN_CONFIDENCE
+from skconv.cli.options import COVERAGE, DATA_HELP, MIN_CONFIDENCE, declare_image_size
 
 _SOURCE = Annotated[str, typer.Argument(help=DATA_HELP)]
+_ROW_SHAPE = "shape of the rows of a CSV file (CxHxW if channels come first); default: that of the model's images."
+_IMAGE_SIZE = declare_image_size(f"size to which images are resized, or {_ROW_SHAPE}")
 
 
 @library_command(
@@ -24,6 +26,7 @@ _SOURCE = Annotated[str, typer.Argument(help=DATA_HELP)]
         typer.Option(metavar="SOURCE", help="Measure out-of-distribution detection (AUROC) on images of this data."),
     ],
     report=typer.Option(help="New folder for scores.json, mistakes.csv and figures."),
+    image_size=_IMAGE_SIZE,
 )
 def evaluate() -> None:
     """Score a model on labelled images it was not trained on.
@@ -38,6 +41,7 @@ def evaluate() -> None:
     second=typer.Argument(help="The model to compare with the first; differences are second - first."),
     source=_SOURCE,
     out=typer.Option(help="CSV file to write or replace: the images that the models classify differently."),
+    image_size=_IMAGE_SIZE,
 )
 def compare() -> None:
     """Compare two models on the same labelled images.
@@ -59,6 +63,10 @@ def compare() -> None:
     annotate=typer.Option(help="PNG file to draw: each model input with label and confidence."),
     top=typer.Option(min=1, help="Number of most probable classes to list with their probabilities."),
     probabilities=typer.Option(help="Add the probability of every class to the text, CSV file or JSON object."),
+    coverage=COVERAGE,
+    min_confidence=MIN_CONFIDENCE,
+    label_column=typer.Option(help="Label column of a CSV file to ignore, by its header or number from 1."),
+    image_size=declare_image_size(_ROW_SHAPE),
 )
 def predict() -> None:
     """Classify images, with the confidence of each prediction."""
@@ -159,6 +167,7 @@ def serve(
     out=typer.Option(help="HTML file to write; or a new folder for the page and its figures as PNG and SVG."),
     audit=typer.Option(help="Folder written by skconv audit of the same data; default: audit in the run."),
     against=typer.Option(metavar="MODEL", help="Model to compare with, as in skconv compare MODEL."),
+    image_size=_IMAGE_SIZE,
 )
 def report() -> None:
     """Write a report about a model as one HTML page.

@@ -45,6 +45,12 @@ def _parse_number(text: str | None) -> Any:
     return None if text is None else parse_value(text)
 
 
+def declare_image_size(explanation: str) -> Any:
+    """Return the declaration of --image-size; `explanation` follows the form of its value in --help."""
+    text = f"Height and width in pixels, or one number for both, and optionally channels: {explanation}"
+    return Annotated[str | None, typer.Option(metavar="HxW[xC]", callback=_parse_image_size, help=text)]
+
+
 COVERAGE = typer.Option(
     help="Compute prediction sets that contain the true label with this probability, for example 0.99."
 )
@@ -112,16 +118,10 @@ SHARED: dict[str, Any] = {
     "images": typer.Option(help="Folder of the images that a CSV file lists; default: the folder of the file."),
     "image_column": typer.Option(help="Column of a CSV file with the names of images, by its header or number from 1."),
     "label_column": typer.Option(help="Label column of a CSV file, by its header or number from 1; -1 is the last."),
-    "image_size": Annotated[
-        str | None,
-        typer.Option(
-            metavar="HxW[xC]",
-            callback=_parse_image_size,
-            help="Height and width in pixels, or one number for both, and optionally channels: size to which images "
-            "are resized, or shape of the rows of a CSV file (CxHxW if channels come first); default: images of one "
-            "small size are unchanged; otherwise a size is chosen and printed.",
-        ),
-    ],
+    "image_size": declare_image_size(
+        "size to which images are resized, or shape of the rows of a CSV file (CxHxW if channels come first); default: "
+        "images of one small size are unchanged; otherwise a size is chosen and printed."
+    ),
     "resize": Annotated[
         Resize | None,
         typer.Option(

@@ -203,7 +203,8 @@ def _write(
         from skconv.competitions.submissions import write_submission
 
         write_submission(out, loaded.form, [loaded.labels[best] for best in probabilities.argmax(axis=1)])
-    return f"Wrote the predictions of {format_count(len(predictions), 'image')} to {out}."
+    errors = f", and {format_count(len(loaded.broken), 'error')}," if loaded.broken else ""
+    return f"Wrote the predictions of {format_count(len(loaded.readable), 'image')}{errors} to {out}."
 
 
 def _check_requests(top: int | None, coverage: float | None) -> None:

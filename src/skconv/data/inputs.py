@@ -12,8 +12,9 @@ import numpy as np
 from skconv.data.content import is_table_name
 from skconv.data.folder_tree import is_image_file, walk_files
 from skconv.data.spec import DataSpec, list_formats
-from skconv.exceptions import DataError, SkconvError, SourceNotFoundError
+from skconv.exceptions import DataError, ParameterError, SkconvError, SourceNotFoundError
 from skconv.images.formats import FORMAT_NAMES
+from skconv.images.opening import read_header
 from skconv.images.spec import ImageSpec, map_in_threads
 from skconv.progress import show_progress
 
@@ -61,14 +62,19 @@ def load_inputs(
         A file or folder does not exist.
     DataError
         There are no images, or an image or table cannot be read.
+    ParameterError
+        `label_column` or `image_size` is set, but all inputs are image files.
     """
     names: list[str] = []
     parts: list[np.ndarray] = []
     notes = ConversionNotes(spec)
     formats = [each for each in list_formats() if each.read_inputs is not None]
-    for path in [Path(paths)] if isinstance(paths, str | os.PathLike) else map(Path, paths):
+    inputs = [Path(paths)] if isinstance(paths, str | os.PathLike) else list(map(Path, paths))
+    readers = [next((each.read_inputs for each in formats if each.accepts(path)), None) for path in inputs]
+    if not any(readers):
+        _check_unused(spec, label_column=label_column, image_size=image_size)
+    for path, read in zip(inputs, readers, strict=True):
         skipped: list[Path] = []
-        read = next((each.read_inputs for each in formats if each.accepts(path)), None)
         if read is not None:
             ids, images = read(DataSpec(path, label_column=label_column, image_size=image_size), spec)
             found = [f"{path}#{each}" for each in ids]
@@ -86,6 +92,16 @@ def load_inputs(
     if not parts:
         raise DataError("There are no images to predict. Pass image files, folders, a CSV or an .npz.")
     return names, np.concatenate(parts), notes.sentences()
+
+
+def _check_unused(spec: ImageSpec, **options: object) -> None:
+    """Raise `ParameterError` if one of the options is set, because image files have no use for it."""
+    for name, value in options.items():
+        if value is not None:
+            raise ParameterError(
+                f"The '{name}' parameter (--{name.replace('_', '-')}) applies to tables and arrays, but the inputs are "
+                f"image files, which are converted to the model's images of {spec.width}×{spec.height}. Omit it."
+            )
 
 
 def list_images(path: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
@@ -116,13 +132,16 @@ class ConversionNotes:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._first: dict[tuple[str, str], str] = {}
 
-    def record(self, shape: tuple[int, ...], name: str, count: int = 1) -> None:
-        """Count the conversions of `count` images of this shape."""
+    def record(self, shape: tuple[int, ...], name: str, count: int = 1, *, is_file: bool = False) -> None:
+        """Count the conversions of `count` images of this shape, which is smaller than that of a large image file."""
         if self._spec.preprocessing is not None:  # the step accepts images of any size
             return
         height, width = self._spec.height, self._spec.width
         if shape[:2] != (height, width):
-            self.add("image", f"resized to {width}×{height}", f"{name} ({shape[1]}×{shape[0]})", count)
+            resized = f"resized to {width}×{height}"
+            if is_file and ("image", resized) not in self._first:
+                shape = read_header(name)[:2] + shape[2:]
+            self.add("image", resized, f"{name} ({shape[1]}×{shape[0]})", count)
         if (len(shape) == 3) != (self._spec.channels == 3):
             self.add("image", f"converted to {'grey' if self._spec.channels == 1 else 'colour'}", name, count)
 
@@ -169,6 +188,6 @@ def _open_all(
             errors[start + index] = type(result)(*result.args)
             continue
         shape, images[n_read] = result
-        notes.record(shape, str(files[index]))
+        notes.record(shape, str(files[index]), is_file=True)
         n_read += 1
     return images[:n_read]
