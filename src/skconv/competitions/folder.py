@@ -16,7 +16,7 @@ from skconv.data.catalog.lookup import CatalogEntry, get_entry
 from skconv.data.content import open_table
 from skconv.data.conversion import shape_rows
 from skconv.data.dataset import Dataset, Splits, SubmissionForm
-from skconv.data.folder_tree import count_image_folders, is_excluded, walk_files
+from skconv.data.folder_tree import count_image_folders, is_excluded, list_folders, walk_files
 from skconv.data.formats import check_no_groups, note_excluded
 from skconv.data.image_files import SampledSizes, read_images
 from skconv.data.labels import sort_names
@@ -24,6 +24,7 @@ from skconv.data.spec import FORMATS, DataSpec, Format
 from skconv.data.tables.columns import find_names
 from skconv.data.tables.image_matching import ImageIndex, check_found, index_near, match_images
 from skconv.data.tables.image_tables import Listing, list_labelled_files, lists_images
+from skconv.data.tables.other_splits import note_other_tables
 from skconv.data.tables.pixel_csv import read_csv_labels, read_pixel_csv
 from skconv.data.tables.text import read_table
 from skconv.exceptions import DataError, SourceNotFoundError, list_some
@@ -40,9 +41,9 @@ _FORMS = {"kaggle-digits": (PIXEL_HEADER, 1, 28_000), "identify-the-apparels": (
 def is_competition(folder: Path, exclude: Sequence[str] = ()) -> bool:
     """Return whether a folder contains ``train.csv`` and ``test.csv``, but no class folders.
 
-    Folders in ``train`` are class folders. So are several folders of images beside tables that list images, if there is
-    neither a folder ``train`` nor a sample submission. Files and folders that match `exclude`, as in `read_tree`, do
-    not count.
+    Several folders in ``train`` are class folders. So are several folders of images beside tables that list images,
+    if there is neither a folder ``train`` nor a sample submission. Files and folders that match `exclude`, as in
+    `read_tree`, do not count.
     """
 
     def is_included(path: Path) -> bool:
@@ -52,7 +53,10 @@ def is_competition(folder: Path, exclude: Sequence[str] = ()) -> bool:
         return False
     images = folder / TRAIN_FOLDER
     if images.is_dir() and is_included(images):
-        return not any(entry.is_dir() and is_included(Path(entry)) for entry in os.scandir(images))
+        inner = list_folders(images, folder, exclude)
+        while len(inner) == 1:  # such as train/train
+            inner = list_folders(inner[0], folder, exclude)
+        return not inner
     return count_image_folders(folder, exclude) < 2 or (folder / SAMPLE).is_file() or not lists_images(folder / TRAIN)
 
 
@@ -117,6 +121,7 @@ def read_form(spec: DataSpec, *, progress: bool = False) -> SubmissionForm:
 def load_folder(spec: DataSpec, *, progress: bool = False) -> Dataset:
     """Load a competition's folder as a data set; class names and licence are set if the competition is recognised."""
     note_excluded(spec)
+    note_other_tables(spec.path, (TRAIN, TEST, SAMPLE, ANSWERS), spec.exclude or ())
     splits, form = read_competition(spec, progress=progress)
     dataset = replace(splits.to_dataset(spec.short_name, str(spec.path)), submission=form)
     if lists_images(spec.path / TRAIN):  # files are preprocessed or resized while they are read

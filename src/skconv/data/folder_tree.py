@@ -152,6 +152,12 @@ def count_image_folders(folder: Path, exclude: Sequence[str] = (), root: Path | 
     return sum(any(has_image_suffix(name) for name, _ in list_included(folder / each)) for each in names)
 
 
+def list_folders(folder: Path, root: Path, exclude: Sequence[str] = ()) -> list[Path]:
+    """Return the visible folders directly in a folder, without those below `root` that match `exclude`."""
+    found = [folder / name for name, is_folder in _list_entries(folder) if is_folder and not is_hidden(name)]
+    return [each for each in found if not is_excluded(each, root, exclude)]
+
+
 def list_files(folder: Path, accepts: Callable[[Path], bool], exclude: Sequence[str] = ()) -> list[Path]:
     """Return the files directly in a folder for which `accepts` returns true, sorted, without hidden and excluded ones.
 

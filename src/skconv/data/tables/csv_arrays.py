@@ -18,9 +18,8 @@ from skconv.data.labels import clean_labels, is_number
 from skconv.data.npz_files import parse_names
 from skconv.data.tables.columns import ROW_NUMBERS, is_label_header
 from skconv.data.tables.pixel_csv import read_pixel_csv
-from skconv.data.tables.pixel_layout import MIN_PIXELS
 from skconv.data.tables.splits import are_binary, to_bit
-from skconv.data.tables.text import Table, open_lines, parse_line, read_table
+from skconv.data.tables.text import MIN_PIXELS, Table, open_lines, parse_line, read_table
 from skconv.exceptions import DataError
 from skconv.text import format_count
 

@@ -26,8 +26,8 @@ from skconv.data.tables.image_matching import (
     match_images,
     note_unlisted,
 )
-from skconv.data.tables.pixel_layout import MIN_PIXELS, split_pixels
-from skconv.data.tables.text import Table, find_column, open_lines, parse_line, read_frame, read_table
+from skconv.data.tables.pixel_layout import split_pixels
+from skconv.data.tables.text import MIN_PIXELS, Table, find_column, open_lines, parse_line, read_frame, read_table
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
 from skconv.files import expand_home
 from skconv.images.formats import has_image_suffix

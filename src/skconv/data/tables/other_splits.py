@@ -1,12 +1,14 @@
-"""Note on the tables of validation and test images that belong to a table of training images."""
+"""Notes on tables that are not used: those of other splits, and other tables of a competition."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from skconv.data.content import is_table_name
+from skconv.data.folder_tree import list_files
 from skconv.data.split_names import TRAIN, split_name
 from skconv.exceptions import list_some
 
@@ -31,6 +33,22 @@ def note_other_splits(path: Path) -> None:
             f"{path} is the table of the training split; not used: {listed}. To score the model on a table with "
             "labels, pass it to skconv evaluate.",
             stacklevel=2,
+        )
+
+
+def note_other_tables(folder: Path, used: Sequence[str], exclude: Sequence[str]) -> None:
+    """Warn about tables of a competition's folder that are not used; other samples of submissions are ignored."""
+
+    def is_other(path: Path) -> bool:
+        name = path.name.lower().removesuffix(".gz")
+        return name.endswith((".csv", ".tsv")) and path.name not in used and "submission" not in name
+
+    found = [path.name for path in list_files(folder, is_other, exclude)]
+    if found:
+        warnings.warn(
+            f"{folder}: not used: {list_some(found, 5)}. To use a table with labels, pass it as the source, or to "
+            "skconv evaluate.",
+            stacklevel=3,
         )
 
 

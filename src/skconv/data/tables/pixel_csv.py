@@ -14,9 +14,9 @@ import numpy as np
 
 from skconv.data.conversion import as_uint8, has_many_fractions, warn_if_dark
 from skconv.data.labels import clean_labels, is_number, to_number
-from skconv.data.tables.pixel_layout import MIN_PIXELS, Layout, find_layout, split_pixels
+from skconv.data.tables.pixel_layout import Layout, find_layout, split_pixels
 from skconv.data.tables.splits import parse_split, to_bit
-from skconv.data.tables.text import open_lines, parse_line
+from skconv.data.tables.text import MIN_PIXELS, open_lines, parse_line
 from skconv.exceptions import DataError
 from skconv.text import format_count
 

@@ -14,12 +14,11 @@ from skconv.data.conversion import find_square
 from skconv.data.labels import is_number, to_number
 from skconv.data.tables.columns import ROW_NUMBERS, is_label_header
 from skconv.data.tables.splits import are_binary, is_split_column, to_bit
-from skconv.data.tables.text import Table, find_column, parse_line
+from skconv.data.tables.text import MIN_PIXELS, Table, find_column, parse_line
 from skconv.exceptions import DataError
 from skconv.images.formats import has_image_suffix
 from skconv.text import format_count
 
-MIN_PIXELS = 9
 _ID_HEADERS = ROW_NUMBERS | {"id", "imageid", "image_id"}
 
 

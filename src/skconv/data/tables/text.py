@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from skconv.data.content import open_table
+from skconv.data.conversion import find_square
 from skconv.data.labels import is_missing, is_number, normalize_text
 from skconv.exceptions import DataError, ParameterError
 from skconv.images.formats import has_image_suffix
 from skconv.text import format_count
 
 _DELIMITERS = "\t;|, "  # in order of preference: numbers may contain commas, and any text may contain spaces
+MIN_PIXELS = 9  # minimum number of values of an image
 _N_SAMPLED = 20  # lines
 _MAX_LISTED = 20  # headers in a message
 _MAX_TITLES = 10  # rows before the header
@@ -185,12 +187,15 @@ def open_lines(path: Path) -> Iterator[tuple[str, Iterator[tuple[int, str]]]]:
 def find_delimiter(lines: Sequence[str]) -> str:
     """Return the delimiter that splits most lines into the same number of cells, two or more.
 
-    A delimiter that also splits the first line is preferred, because labels may contain delimiters.
+    A delimiter that also splits the first line is preferred, because labels may contain delimiters. Lines of an
+    image's pixels below a word are cells of one column with this header.
 
     Examples
     --------
     >>> find_delimiter(["id;label", "1;1,5", "2;2,5"]), find_delimiter(["im 1.png,big cat", "2.png,dog"])
     (';', ',')
+    >>> find_delimiter(["pixels", "0 255 0 255 0 255 0 255 0", "0 1 2 3 4 5 6 7 8"])
+    ','
     """
     found = []
     for delimiter in _DELIMITERS:
@@ -200,6 +205,8 @@ def find_delimiter(lines: Sequence[str]) -> str:
             # The header of row names is omitted by R.
             if len(rows[0]) == n_cells or len(rows[0]) == n_cells - 1 > 1:
                 return delimiter
+            if delimiter == " " and len(rows[0]) == 1 and n_cells >= MIN_PIXELS and find_square(n_cells):
+                continue
             found.append(delimiter)
     return found[0] if found else ","
 
