@@ -49,6 +49,9 @@ def test_version_is_printed(capsys):
         ["train", "digits", "--device", "tpu"],
         ["train", "digits", "--image-size", "28x28x2"],
         ["train", "digits", "--image-size", "0x28"],
+        ["train", "digits", "--epochs", "many"],
+        ["train", "digits", "--threads", "0"],
+        ["train", "digits", "--time-limit", "5x"],
         ["evaluate", "model-without-source"],
         ["predict", "model-without-input"],
     ],
@@ -59,6 +62,14 @@ def test_wrong_usage_is_exit_code_2(arguments, capsys):
     streams = capsys.readouterr()
     assert streams.out == ""
     assert "Error: " in streams.err and "Traceback" not in streams.err
+
+
+def test_interrupt_during_the_first_imports_is_exit_code_130(tmp_path):
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    command = [sys.executable, "-m", "skconv", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
 
 
 @pytest.mark.parametrize(("command", "key"), [("data", "datasets"), ("networks", "networks"), ("recipes", "recipes")])

@@ -180,7 +180,7 @@ def test_damaged_file_of_the_run_raises(name, trained, tmp_path):
 def test_model_card_has_the_scores_of_the_run(trained):
     card = (Path(trained.model) / "card.md").read_text(encoding="utf-8")
     scores = json.loads((Path(trained.folder) / "scores.json").read_text())["test"]
-    assert f"- test expected calibration error: {100 * scores['ece']:.2f} %" in card
+    assert f"- test calibration error: {100 * scores['ece']:.2f} %" in card
     rows = re.findall(r"^\| (\d) \| .* \| ([\d.]+) % \| (\d+) \|$", card, re.MULTILINE)
     expected = {(each["name"], f"{100 * each['f1']:.2f}", str(each["support"])) for each in scores["per_class"]}
     assert set(rows) == expected

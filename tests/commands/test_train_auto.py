@@ -40,9 +40,10 @@ def no_longer_trials(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_longer_trials")
-def test_auto_writes_leaderboard_and_plain_recipe(shades, tmp_path):
+def test_auto_writes_leaderboard_and_plain_recipe(shades, tmp_path, capsys):
     out = tmp_path / "run"
     assert main(["train", str(shades), "--recipe", "auto", *AUTO, "--out", str(out)]) == 0
+    assert "The command ends in about 1" in capsys.readouterr().err
     rows = list(csv.DictReader((out / "leaderboard.csv").open()))
     assert {row["recipe"] for row in rows} == {"fast", "t1-usps-skorch"} and (out / "leaderboard.png").exists()
     recipe = tomllib.loads((out / "recipe.toml").read_text())

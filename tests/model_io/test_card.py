@@ -58,8 +58,8 @@ def test_front_matter_quotes_any_name(name, make_config):
 
 def test_card_lists_secondary_scores_and_missing_calibration(make_config):
     lines = write_card(make_config(scores=SCORES), n_parameters=5).splitlines()
-    assert "- test expected calibration error: 1.23 %" in lines
-    assert "- test negative log likelihood: 0.0141" in lines
+    assert "- test calibration error: 1.23 %" in lines
+    assert "- test log loss: 0.0141" in lines
     assert "- test Brier score: 0.0071" in lines
     assert "- test balanced accuracy: 95.00 %" in lines
     assert "- test Cohen's kappa: 0.9100" in lines

@@ -88,7 +88,8 @@ class Search:
         how = f"{self.plan.folds}-fold cross-validation" if self.plan.folds else "a validation split"
         planned = self.plan.plan_trials(candidates, device=self.device)
         names = ", ".join(f"{each.name} ({each.size}, {format_duration(seconds)})" for each, seconds in planned)
-        self._print(f"Comparing recipes by {how}: {names}.")
+        end = format_duration(self.plan.left + self.plan.reserve)
+        self._print(f"Comparing recipes by {how}: {names}. The command ends in about {end}.")
         results: list[tuple[Trial, Any]] = []
         failure: TrainingError | None = None
         latest = time.monotonic() + _MAX_OVERRUN * sum(seconds for _, seconds in planned)

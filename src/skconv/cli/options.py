@@ -38,11 +38,20 @@ def _parse_image_size(text: str | None) -> tuple[int, ...] | None:
     return sides if match[3] is None else (*sides, int(match[3]))
 
 
-def _parse_number(text: str | None) -> Any:
-    # A number or a word such as "auto"; the library function checks it.
-    from skconv.recipes.settings import parse_value  # not needed by predict and serve
+def _parse_setting(name: str) -> Callable[[str | None], Any]:
+    """Return the parser of a training parameter that is a number, a duration, or a word such as "auto"."""
 
-    return None if text is None else parse_value(text)
+    def parse(text: str | None) -> Any:
+        from skconv.recipes.settings import parse_value  # not needed by predict and serve
+
+        if text is None:
+            return None
+        value = parse_value(text)
+        if value is None or not PARAMETERS[name].accepts(value):
+            raise typer.BadParameter(f"got {text}; expected {PARAMETERS[name].describe(in_recipe=True)}.")
+        return value
+
+    return parse
 
 
 def declare_image_size(explanation: str) -> Any:
@@ -81,22 +90,26 @@ SHARED: dict[str, Any] = {
         str | None,
         typer.Option(
             metavar="NUMBER",
-            callback=_parse_number,
-            help="Passes over the training images, such as 3 or 0.5; auto: more passes for fewer images.",
+            callback=_parse_setting("max_epochs"),
+            help="Passes over the training images, such as 3 or 0.5, or auto, which chooses more for fewer images.",
         ),
     ],
     "batch_size": typer.Option(help="Images per training step."),
     "learning_rate": typer.Option(help="Peak learning rate."),
-    "time_limit": typer.Option(
-        metavar="DURATION",
-        help="Maximum time of the command, such as 90s, 10m or 1h30m; epochs that do not fit are omitted.",
-    ),
+    "time_limit": Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            callback=_parse_setting("time_limit"),
+            help="Maximum time of the command, such as 90s, 10m or 1h30m; epochs that do not fit are omitted.",
+        ),
+    ],
     "threads": Annotated[
         str | None,
         typer.Option(
             metavar="NUMBER",
-            callback=_parse_number,
-            help="Number of threads; auto: one per processor that other programs leave free.",
+            callback=_parse_setting("n_threads"),
+            help="Number of threads, or auto, which uses the processors that other programs leave free.",
         ),
     ],
     "settings": Annotated[

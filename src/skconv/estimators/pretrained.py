@@ -255,8 +255,8 @@ def _can_tune(splits: Splits) -> bool:
         return True
     warnings.warn(
         f"Only the head is trained: to fine-tune stages, at least {_MIN_COMPARED} validation images or {_MIN_TUNED} "
-        f"training images are needed; there are {n_valid:,} and {len(splits.train):,}. Set freeze_fraction=1 to train "
-        "the head only without this warning.",
+        f"training images are needed; there are {n_valid:,} and {len(splits.train):,}. Set freeze_fraction=1 "
+        "(--freeze-fraction 1) to train the head only without this warning.",
         stacklevel=5,
     )
     return False

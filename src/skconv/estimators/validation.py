@@ -16,6 +16,7 @@ from skconv.images.arrays import describe_invalid
 from skconv.text import format_count
 from skconv.training.batches import ImageDataset
 
+_FRACTION = "validation_fraction (--set training.validation_fraction=NUMBER)"
 MIN_CALIBRATION = 100  # images; fewer give a poor estimate of the temperature
 _MIN_SELECTION, _MIN_PER_CLASS = 50, 2  # minimum number of validation images to select weights by
 _MAX_REPEATS = 10  # larger weights scale the loss, because repeats make training longer
@@ -184,14 +185,14 @@ def describe_few_images(
         found += f", {counts[rarest]} of class {classes.tolist()[rarest]!r}"
         return (
             f"{found}: too few to stop the training or to select weights by their loss, which depends on chance. Use a "
-            "larger validation_fraction, or neither patience nor restore_best."
+            f"larger {_FRACTION}, or neither patience nor restore_best."
         )
     if calibrates and n < MIN_CALIBRATION:
         few = f"{found}: too few to calibrate the probabilities, which needs {MIN_CALIBRATION}."
         if n_total < MIN_CALIBRATION:
             return f"{few} Add images."
         # More than half of the images for validation would leave too few for training.
-        fix = "Use a larger validation_fraction, or" if n_total >= 2 * MIN_CALIBRATION else "Use"
+        fix = f"Use a larger {_FRACTION}, or" if n_total >= 2 * MIN_CALIBRATION else "Use"
         return (
             f"{few} {fix} an ensemble (skconv ensemble, KFoldEnsembleClassifier), which calibrates on all training "
             "images."

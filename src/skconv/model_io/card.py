@@ -19,8 +19,8 @@ _SECONDARY = {
     "mean_absolute_error": ("mean absolute error", False),
     "roc_auc": ("ROC AUC", False),
     "average_precision": ("average precision", False),
-    "ece": ("expected calibration error", True),
-    "nll": ("negative log likelihood", False),
+    "ece": ("calibration error", True),
+    "nll": ("log loss", False),
     "brier": ("Brier score", False),
 }
 # Identifiers that model hubs use for the licences of the named data sets.

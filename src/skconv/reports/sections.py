@@ -172,9 +172,9 @@ def _show_calibration(scored: ScoredSource) -> Section:
         "Left: reliability diagram, the accuracy of predictions by confidence. The model is overconfident where the "
         "accuracy is below the dotted line. Right: error rate if only the most confident predictions are accepted.",
         facts={
-            "calibrated": "yes, on held-out images" if is_calibrated else "no, because no images were held out",
-            "expected calibration error": format_percent(scores.expected_calibration_error),
-            "negative log likelihood": f"{scores.negative_log_likelihood:.4f}",
+            "calibrated": "yes, on held-out images" if is_calibrated else "no",
+            "calibration error": format_percent(scores.expected_calibration_error),
+            "log loss": f"{scores.negative_log_likelihood:.4f}",
             "Brier score": f"{scores.brier:.4f}",
             **({} if share is None else {"images unlike the training images": format_percent(share)}),
         },

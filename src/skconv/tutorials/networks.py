@@ -110,7 +110,7 @@ class TutorialNetwork(Network):
 
 @register_network
 def t1_skorch(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
-    """Return the network of the skorch tutorial on USPS: three convolutions and two linear layers.
+    """Network of the skorch tutorial on USPS: three convolutions and two linear layers.
 
     Pixels are mapped from their range to 0..1. The tutorial divides by 16, which is not the range of USPS.
     """
@@ -124,7 +124,7 @@ def t1_skorch(*, in_channels: int, image_size: tuple[int, int], num_classes: int
 
 @register_network
 def t2_sequential(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
-    """Return the network of the from-scratch tutorial on MNIST: four narrow convolutions, three linear layers.
+    """Network of the from-scratch tutorial on MNIST: four narrow convolutions, three linear layers.
 
     Pixels are mapped to -1..1.
     """
@@ -139,7 +139,7 @@ def t2_sequential(*, in_channels: int, image_size: tuple[int, int], num_classes:
 
 @register_network
 def t3_strided(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
-    """Return the network of the k-fold tutorial on Kaggle's digits: five convolutions, two of them with stride 2.
+    """Network of the k-fold tutorial on Kaggle's digits: five convolutions, two of them with stride 2.
 
     Pixels are normalized to mean 0 and standard deviation 1.
     """
@@ -155,7 +155,7 @@ def t3_strided(*, in_channels: int, image_size: tuple[int, int], num_classes: in
 
 @register_network
 def t4_narrow(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
-    """Return the network of the tutorial on clothing images: two convolutions of four channels, one linear layer.
+    """Network of the tutorial on clothing images: two convolutions of four channels, one linear layer.
 
     Pixels are mapped to 0..1.
     """
@@ -167,7 +167,7 @@ def t4_narrow(*, in_channels: int, image_size: tuple[int, int], num_classes: int
 
 @register_network
 def t5_average_pooling(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
-    """Return the network of the ConvNet tutorial on MNIST: two 5×5 convolutions, average pooling, three linear layers.
+    """Network of the ConvNet tutorial on MNIST: two 5×5 convolutions, average pooling, three linear layers.
 
     Pixels are mapped to 0..1.
     """

@@ -190,6 +190,7 @@ REFUSED = {
     "sizes of splits": (["Train 30x32x32/train", "Test 8x32x32/test"], "do not contain class folders"),
     "images and test images": (["images", "test_images"], "do not contain class folders"),
     "one class": (["cat"], "only one folder of images, 'cat'.* at least two.*add another"),
+    "nothing": ([], "no images and no folder per class"),
     "images only": (["."], "2 images, but no folder per class"),
 }
 

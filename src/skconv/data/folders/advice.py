@@ -17,7 +17,7 @@ _DETECTION = frozenset({"annotations", "annotation", "labels", "bboxes"})  # fol
 
 def too_few_classes(top: ImageFolder, others: OtherFiles) -> DataError:
     """Return the error for a folder with fewer than two class folders."""
-    found = "no folder per class"
+    found = "no images and no folder per class"
     if top.folders:
         found = f"only one folder of images, '{top.folders[0].name}'"
     elif top.images:
