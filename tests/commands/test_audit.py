@@ -113,6 +113,20 @@ def test_audit_reports_broken_files_only(recipe, tmp_path, capsys):
     assert "cut.png" in printed
 
 
+def test_labels_are_checked_by_networks_trained_on_other_groups(recipe, tmp_path, monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (48, 8, 8), dtype=np.uint8)
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{number:02}.png")
+    rows = [f"{number:02}.png,{'ab'[number % 2]},p{number // 4}" for number in range(48)]
+    (tmp_path / "list.csv").write_text("\n".join(["file,label,patient", *rows]))
+    found = []
+    monkeypatch.setattr("skconv.commands.audit._find_wrong_labels", lambda _, ensemble: found.append(ensemble) or [])
+    with pytest.warns(UserWarning, match="48 training images are in 12 groups"):
+        audit(tmp_path / "list.csv", recipe=recipe, epochs=1, folds=3)
+    groups = [set(held_out // 4) for held_out in found[0].held_out_indices_]
+    assert sum(map(len, groups)) == len(set.union(*groups)) == 12
+
+
 def test_a_folder_with_the_name_of_a_data_set_is_not_checked(tmp_path, monkeypatch):
     (tmp_path / "digits").mkdir()
     (tmp_path / "digits" / "broken.png").touch()

@@ -9,7 +9,7 @@ from PIL import Image
 
 from skconv import CNNClassifier, train
 from skconv.commands import output_folder
-from skconv.commands.prepare import fit_estimator, use_workers
+from skconv.commands.prepare import fit_estimator, note_groups, use_workers
 from skconv.data.dataset import Dataset
 from skconv.data.groups import ImageGroups
 from skconv.exceptions import ParameterError, ProcessLostError
@@ -84,3 +84,19 @@ def test_train_notes_groups_that_test_fraction_separates(tmp_path):
         Image.fromarray(image).save(folder / f"{position // 8:05}_{position:05}.png")
     with pytest.warns(UserWarning, match=r"00000_00000\.png and 00000_00002\.png, but 'test_fraction'"):
         train(tmp_path / "signs", recipe="fast", settings={"data.test_fraction": 0.25}, epochs=1, out=tmp_path / "run")
+
+
+def test_note_groups_reports_groups_in_several_splits():
+    data = _make_grouped()
+    splits = {
+        f"{split}_{kind}": getattr(data, f"train_{kind}")[part]
+        for split, part in (("train", slice(100)), ("test", slice(100, 120)))
+        for kind in ("images", "labels")
+    }
+    data = replace(data, **splits)
+    with pytest.warns(UserWarning) as notes:
+        assert note_groups(data, holds_out=False).groups is None
+    assert ["2 of 20 test images are in groups of training" in str(note.message) for note in notes] == [True]
+    with pytest.warns(UserWarning, match="100 training images are in 17 groups") as notes:
+        assert note_groups(data).groups is not None
+    assert len(notes) == 2

@@ -9,6 +9,7 @@ from PIL import Image
 
 from skconv import load_dataset
 from skconv.data.inputs import load_inputs
+from skconv.exceptions import ParameterError
 from skconv.images.spec import PREPROCESSING, ImageSpec, PreprocessingStep
 
 LABELS = np.arange(6) % 3
@@ -120,3 +121,13 @@ def test_errors_of_listed_files_are_collected(tmp_path, samples):
     errors = {}
     names, images, _ = load_inputs([tmp_path / "first.png", tmp_path / "list.csv"], ImageSpec(8, 8, 1), errors=errors)
     assert list(errors) == [1] and len(names) == 3 and len(images) == 2
+
+
+def test_rows_of_pixels_have_no_groups(tmp_path, samples):
+    table = samples.csv(tmp_path / "X_train.csv")
+    with pytest.raises(ParameterError, match="'groups' is a column of a table that lists images"):
+        load_dataset(table, groups="label")
+    samples.csv(table, label=False)
+    (tmp_path / "y_train.csv").write_text("0\n1\n2\n0\n1\n2\n")
+    with pytest.raises(ParameterError, match="'groups' is a column of a table that lists images"):
+        load_dataset(table, groups="patient")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from skconv.data.dataset import Dataset
-from skconv.data.group_splits import join_groups, split_group_folds
+from skconv.data.group_splits import describe_groups, describe_shared, join_groups, split_group_folds
 from skconv.data.groups import ImageGroups
 from skconv.data.splitting import find_dependent, find_separable, hold_out_test, hold_out_validation
 
@@ -77,3 +77,18 @@ def test_hold_out_test_has_images_of_every_class():
 def test_copies_do_not_hide_that_groups_are_too_few():
     dataset = _make([0] * 8 + [1] * 8, np.arange(16) // 4)
     assert find_separable(dataset, np.arange(16) // 2 * 2) is None
+
+
+def test_images_in_groups_of_training_images_are_noted():
+    data = _make(np.arange(12) % 2, [0, 0, 1, 1, 2, 2, 0, 3, 3, 1, 2, 3])
+    parts = {"train": slice(6), "valid": slice(6, 9), "test": slice(9, 12)}
+    splits = {f"{name}_{kind}": getattr(data, f"train_{kind}")[part] for name, part in parts.items() for kind in
+              ("images", "labels")}  # fmt: skip
+    data = replace(data, **splits)
+    note = describe_shared(data)
+    assert "1 of 3 validation images and 2 of 3 test images are in groups of training images, by the column" in note
+    assert describe_shared(replace(data, groups=ImageGroups({"0.png": "0"}, "test"))) is None
+
+
+def test_groups_of_single_images_are_noted():
+    assert "each training image is a group of its own" in describe_groups(_make([0, 1] * 3, range(6)), 6)

@@ -78,3 +78,5 @@ def test_is_group_column_needs_repeated_values():
     assert is_group_column("patientId", ["1", "1", "2"])
     assert not is_group_column("patientId", ["1", "2", "3"])
     assert not is_group_column("patientId", ["1", "1", "1"])
+    assert not is_group_column("patientId", ["", "", "1", "2"])
+    assert is_group_column("patientId", ["", "1", "1"])

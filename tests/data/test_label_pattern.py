@@ -60,8 +60,8 @@ def test_splits_are_folders_and_other_names_are_counted(tmp_path):
     ("pattern", "error", "message"),
     [
         ("(", ParameterError, "no regular expression"),
-        ("^cat", ParameterError, "0 parts in parentheses; expected one"),
-        ("(c)(a)", ParameterError, "2 parts in parentheses"),
+        ("^cat", ParameterError, "0 parts in parentheses; expected a regular"),
+        ("(c)(a)", ParameterError, "2 parts"),
         ("(cat)", DataError, "one class, 'cat'.*the first image is 'cat_0.png'"),
         ("^(x+)", DataError, "finds no class"),
     ],

@@ -153,6 +153,20 @@ def test_load_dataset_rejects_invalid_options(options, message):
         load_dataset("mnist", **options)
 
 
+def test_options_of_a_missing_folder_do_not_hide_that_it_is_missing(tmp_path):
+    with pytest.raises(SourceNotFoundError, match="no file, folder or data set"):
+        load_dataset(tmp_path / "missing", class_level=1)
+
+
+def test_options_of_a_data_frame_are_checked():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"file": ["a.png"], "label": ["a"], "patient": ["p1"]})
+    with pytest.raises(ParameterError, match="'class_level' parameter is for a folder; the source is a data frame"):
+        load_dataset(frame, class_level=1)
+    with pytest.raises(ParameterError, match=r"'groups' parameter must be 'none', the name .* type Series"):
+        load_dataset(frame, groups=frame["patient"])
+
+
 def test_groups_of_a_folder_are_a_pattern(tmp_path):
     with pytest.raises(ParameterError, match="'groups' 'patient' has 0 parts in parentheses"):
         load_dataset(tmp_path, groups="patient")

@@ -12,7 +12,7 @@ import numpy as np
 
 from skconv.commands import Result
 from skconv.commands.options import DEFAULTS, TrainingOptions, select_changes
-from skconv.commands.prepare import check_integer, choose_seed, fit_estimator
+from skconv.commands.prepare import check_integer, choose_seed, fit_estimator, note_groups
 from skconv.data.splitting import count_different
 from skconv.evaluation.label_issues import KINDS, TABLE_NAME, LabelIssue, NamedImages, write_issues
 from skconv.exceptions import SkconvError
@@ -165,6 +165,8 @@ def audit(
             _write_folder(Path(out), result, np.empty(0), [])
         return result
     dataset = recipe.data.load(progress=progress)
+    if dataset.groups is not None:
+        dataset = note_groups(dataset)
     every = NamedImages(dataset)
     blanks = find_blanks(every.images).tolist()
     found = [(issue, -1) for issue in broken]  # -1: the file is not among the loaded images
@@ -202,7 +204,7 @@ def _check_labels(every: NamedImages, recipe: Any, folds: int, *, seed: int, dev
             stacklevel=3,
         )
     member = recipe.create_member(random_state=seed, device=device, verbose=verbose)
-    ensemble = recipe.create_ensemble(member, folds=min(folds, n_rarest)).set_params(calibrate=False)
+    ensemble = recipe.create_ensemble(member, dataset, folds=min(folds, n_rarest)).set_params(calibrate=False)
     fit_estimator(ensemble, dataset)
     if ensemble.out_of_fold_score_ < _MIN_ACCURACY:
         warnings.warn(

@@ -138,7 +138,7 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     dataset = recipe.data.split(loaded, seed) if split else loaded
     if dataset.groups is not None:
         holds_out = dataset.valid_images is None or loaded.test_images is None or folds is not None
-        dataset = _check_groups(dataset, recipe) if holds_out else replace(dataset, groups=None)
+        dataset = note_groups(dataset, holds_out=holds_out, is_random=bool(recipe.data.test_fraction))
     if folds is not None:
         check_folds(dataset, folds)
     if progress:
@@ -165,16 +165,25 @@ def _pin_network(recipe: Recipe) -> Recipe:
     return replace(recipe, network={"name": name, **pin_revision(name, options)})
 
 
-def _check_groups(dataset: Dataset, recipe: Recipe) -> Dataset:
-    """Return the data set, with a warning about its groups; without groups if they are not held out together."""
-    from skconv.data.group_splits import describe_groups, describe_random
+def note_groups(dataset: Dataset, *, holds_out: bool = True, is_random: bool = False) -> Dataset:
+    """Return the data set, with warnings about its groups; without groups if they are not held out together.
+
+    `holds_out` is false if no training images are held out, and `is_random` is true if the test split is a random part
+    of the images.
+    """
+    from skconv.data.group_splits import describe_groups, describe_random, describe_shared
     from skconv.data.splitting import find_first, find_separable
 
-    if recipe.data.test_fraction:
+    if is_random:
         warnings.warn(describe_random(dataset), stacklevel=4)
         return replace(dataset, groups=None)
-    joined = find_separable(dataset, find_first(dataset.train_images))
-    warnings.warn(describe_groups(dataset, None if joined is None else len(set(joined.tolist()))), stacklevel=4)
+    shared = describe_shared(dataset)
+    if shared is not None:
+        warnings.warn(shared, stacklevel=4)
+    joined = find_separable(dataset, find_first(dataset.train_images)) if holds_out else None
+    if holds_out:
+        n_groups = None if joined is None else len(set(joined.tolist()))
+        warnings.warn(describe_groups(dataset, n_groups), stacklevel=4)
     return replace(dataset, groups=None) if joined is None else dataset
 
 

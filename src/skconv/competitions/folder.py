@@ -23,7 +23,7 @@ from skconv.data.labels import sort_names
 from skconv.data.spec import FORMATS, DataSpec, Format
 from skconv.data.tables.columns import find_names
 from skconv.data.tables.image_matching import ImageIndex, check_found, index_near, match_images
-from skconv.data.tables.image_tables import Listing, list_labelled_files, lists_images
+from skconv.data.tables.image_tables import Listing, list_labelled_files, lists_images, split_rows
 from skconv.data.tables.other_splits import note_other_tables
 from skconv.data.tables.pixel_csv import read_csv_labels, read_pixel_csv
 from skconv.data.tables.text import read_table
@@ -66,8 +66,8 @@ def read_competition(spec: DataSpec, *, progress: bool = False) -> tuple[Splits,
     The folder contains ``train.csv`` (label and pixels) and ``test.csv`` (pixels), or ``train.csv`` (``id,label``),
     ``test.csv`` (``id``) and the folders ``train`` and ``test`` with one image per id. Optional files are
     ``sample_submission.csv``, with the header and order of a submission, and ``answers.csv``, with the labels of the
-    test images in the format of a submission; without ``answers.csv`` there is no test split. Size, resize rule and
-    preprocessing of image files are those of `spec`.
+    test images in the format of a submission; without ``answers.csv`` there is no test split. ``train.csv`` may also
+    have columns of splits and groups. Size, resize rule and preprocessing of image files are those of `spec`.
 
     Raise `DataError` if a table cannot be read, or if the tables and images do not match.
     """
@@ -76,26 +76,34 @@ def read_competition(spec: DataSpec, *, progress: bool = False) -> tuple[Splits,
     if not lists_images(train):
         check_no_groups(spec)
         table = read_pixel_csv(train, n_pixels=_count_pixels(spec.row_shape))
-        labels = table.labels or []
-        splits = Splits(shape_rows(str(train), table.pixels, spec.row_shape), labels)
+        labels, images = table.labels or [], shape_rows(str(train), table.pixels, spec.row_shape)
+        splits = split_rows(str(train), images, labels, table.splits or ["train"] * len(labels))
         form = _make_form(folder, None, _read_test_pixels(test, spec.row_shape), labels)
         return _add_answers(splits, form, folder / ANSWERS), form
-    files, labels, _, groups = _list_training_files(spec)
+    files, labels, rows, groups = _list_training_files(spec)
     ids, test_files = _list_test_files(spec)
     # Read all images in one call, so that either all are grey or all are in colour.
     images = read_images([*files, *test_files], spec, progress=progress)
     form = _make_form(folder, ids, images[len(files) :], labels)
-    splits = _add_answers(Splits(images[: len(files)], labels, groups=groups), form, folder / ANSWERS)
-    if splits.test_images is not None:
+    splits = split_rows(str(train), images[: len(files)], labels, rows, files)._replace(groups=groups)
+    if (folder / ANSWERS).is_file():
         test_file = dict(zip(ids, test_files, strict=True))
-        files = [*files, *(test_file[name] for name in form.ids)]
-    return splits._replace(files=files), form
+        splits = splits._replace(files=[*splits.files, *(test_file[name] for name in form.ids)])
+    return _add_answers(splits, form, folder / ANSWERS), form
 
 
 def _add_answers(splits: Splits, form: SubmissionForm, answers: Path) -> Splits:
-    """Return the splits with the images to predict as test split if there is a file with their labels."""
+    """Return the splits with the images to predict as test split if there is a file with their labels.
+
+    Raise `DataError` if there is another test split.
+    """
     if not answers.is_file():
         return splits
+    if splits.test_images is not None:
+        raise DataError(
+            f"{answers.parent / TRAIN} has rows of the test split, and {answers} has the labels of another one. Delete "
+            "the column of splits, or the file."
+        )
     return splits._replace(test_images=form.images, test_labels=read_submission(answers, form))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -181,6 +182,15 @@ def _ambiguous_colour(where: str, n_pixels: int, height: int, width: int, grey: 
         f"{size}x3 if the values of a pixel are adjacent, or 3x{size} if all red values come first (as in CIFAR)"
         f"{grey}."
     )
+
+
+def is_size(size: Any) -> bool:
+    """Return whether an object is an image size as in `shape_rows`."""
+    if not isinstance(size, tuple) or len(size) not in (2, 3):
+        return False
+    if not all(isinstance(side, int | np.integer) and not isinstance(side, bool) and side >= 1 for side in size):
+        return False
+    return len(size) == 2 or size[0] in (1, 3) or size[2] in (1, 3)
 
 
 def split_size(image_size: tuple[int, ...] | None) -> tuple[tuple[int, int] | None, int | None]:

@@ -18,7 +18,6 @@ from skconv.data.dataset import Dataset, Splits
 from skconv.data.emnist import correct_emnist, parse_table_name
 from skconv.data.folder_tree import count_excluded
 from skconv.data.folders.class_folders import read_class_folders
-from skconv.data.groups import NO_GROUPS
 from skconv.data.idx_files import has_idx_files, read_idx_folder
 from skconv.data.npz_files import has_npy_pair, read_npz, read_npz_images
 from skconv.data.spec import FOLDER_OPTIONS, FORMATS, DataSpec, Format
@@ -78,7 +77,7 @@ def _read_csv(spec: DataSpec, progress: bool) -> Dataset:
 
 def check_no_groups(spec: DataSpec) -> None:
     """Raise `ParameterError` if groups were requested of a table of pixels."""
-    if spec.groups not in (None, NO_GROUPS):
+    if spec.given_groups is not None:
         raise ParameterError(f"'groups' is a column of a table that lists images; {spec.path} has pixels. Omit it.")
 
 
@@ -113,6 +112,7 @@ def _read_npz_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], n
 def _read_csv_pair(spec: DataSpec, progress: bool) -> Dataset:
     if any(each is not None for each in (spec.label_column, spec.images, spec.image_column)):
         return _read_csv(spec, progress)
+    check_no_groups(spec)
     note_excluded(spec)
     return _to_dataset(read_csv_pairs(spec.path, spec.row_shape, spec.exclude or ()), spec)
 

@@ -38,6 +38,11 @@ def describe_groups(dataset: Dataset, n_groups: int | None) -> str:
             "Therefore, images of a group may be both trained on and held out, and the accuracy on held-out images may "
             "be too high. Add images of other groups, or pass validation and test images."
         )
+    if n_groups == len(dataset.train_labels):
+        return (
+            f"{dataset.name}: each training image is a group of its own, by {origin}, so single images are held out. "
+            "If images are not independent, pass another column or pattern as --groups."
+        )
     is_chosen = dataset.groups is not None and dataset.groups.is_chosen
     advice = "" if is_chosen else " If they are independent, pass --groups none."
     return (
@@ -53,6 +58,23 @@ def describe_random(dataset: Dataset) -> str:
         f"{dataset.name}: images are in groups, by {origin}, but 'test_fraction' holds out images at random. "
         "Therefore, images of a group may be both trained on and held out, and the accuracy on held-out images may be "
         "too high. Omit test_fraction to hold out whole groups."
+    )
+
+
+def describe_shared(dataset: Dataset) -> str | None:
+    """Return a note on the validation and test images in groups of training images; None if there are none."""
+    if dataset.groups is None:
+        return None
+    n_train, n_valid = (0 if each is None else len(each) for each in (dataset.train_labels, dataset.valid_labels))
+    codes = dataset.groups.encode(dataset.list_names())
+    is_shared = np.isin(codes[n_train:], codes[:n_train])
+    parts = {"validation": is_shared[:n_valid], "test": is_shared[n_valid:]}
+    found = [f"{each.sum():,} of {len(each):,} {split} images" for split, each in parts.items() if each.any()]
+    if not found:
+        return None
+    return (
+        f"{dataset.name}: {' and '.join(found)} are in groups of training images, by {dataset.groups.origin}, so the "
+        "accuracy on them may be too high. Move the images of each group to one split."
     )
 
 

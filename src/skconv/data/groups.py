@@ -92,23 +92,29 @@ def find_folder_groups(files: Sequence[Path], labels: Sequence[str], root: Path,
 def match_groups(files: Sequence[Path], pattern: re.Pattern[str], root: Path) -> ImageGroups:
     """Return the groups that a pattern with one group finds in the names of the files of a folder.
 
-    Warn about files that do not match, which are in no group; raise `DataError` if there are only such files.
+    Warnings and errors as in `collect_groups`.
     """
     matches = {str(file): pattern.search(file.name) for file in files}
-    by_name = {name: match[1] for name, match in matches.items() if match is not None and match[1]}
+    found = {name: "" if match is None else match[1] or "" for name, match in matches.items()}
+    return collect_groups(found, str(root), f"the pattern '{pattern.pattern}'", is_chosen=True)
+
+
+def collect_groups(found: Mapping[str, str], where: str, origin: str, *, is_chosen: bool) -> ImageGroups:
+    """Return the groups of images from the group of each image by name, which is empty if the image is in no group.
+
+    Warn about images in no group; raise `DataError` if there are only such images.
+    """
+    by_name = {name: group for name, group in found.items() if group}
+    first = next((name for name in found if name not in by_name), "")
     if not by_name:
-        raise DataError(
-            f"{root}: the pattern '{pattern.pattern}' of groups does not match the names of the images; the first is "
-            f"'{files[0].name}'. Correct --groups."
-        )
-    if len(by_name) < len(matches):
-        first = next(name for name in matches if name not in by_name)
+        raise DataError(f"{where}: no image has a group, by {origin}; the first image is {first}. Correct --groups.")
+    if first:
         warnings.warn(
-            f"{root}: the names of {format_count(len(matches) - len(by_name), 'image')} do not match the pattern of "
-            f"groups, so each of these images is a group of its own; the first is {first}.",
+            f"{where} has {format_count(len(found) - len(by_name), 'image')} without a group, by {origin}; each is a "
+            f"group of its own. The first is {first}.",
             stacklevel=3,
         )
-    return ImageGroups(by_name, f"the pattern '{pattern.pattern}'", is_chosen=True)
+    return ImageGroups(by_name, origin, is_chosen)
 
 
 def _collect_by_class(keys: Sequence[str], labels: Sequence[str]) -> dict[str, list[str]]:
@@ -129,13 +135,16 @@ def _name_series(file: Path) -> str:
 def is_group_column(header: str, cells: Sequence[str]) -> bool:
     """Return whether a column contains groups, such as patients, by its header and repeated values.
 
+    Empty cells are not repeated values.
+
     Examples
     --------
     >>> [is_group_column(header, ["7", "7", "8"]) for header in ("lesion_id", "Patient ID", "image_id", "age")]
     [True, True, False, False]
     """
     is_named = _GROUP_HEADER.fullmatch(re.sub("[^a-z]", "", header.lower())) is not None
-    return is_named and 1 < len(set(cells)) < len(cells)
+    present = [cell for cell in cells if cell]
+    return is_named and len(set(cells)) > 1 and len(set(present)) < len(present)
 
 
 def is_key_header(header: str) -> bool:

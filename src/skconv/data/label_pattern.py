@@ -37,8 +37,8 @@ def compile_pattern(pattern: str, name: str = "label_pattern") -> re.Pattern[str
         raise ParameterError(f"The '{name}' {pattern!r} is no regular expression: {error}.") from error
     if compiled.groups != 1:
         raise ParameterError(
-            f"The '{name}' {pattern!r} has {format_count(compiled.groups, 'part')} in parentheses; expected one, such "
-            r"as '^(.+)_\d+'."
+            f"The '{name}' {pattern!r} has {format_count(compiled.groups, 'part')} in parentheses; expected a regular "
+            r"expression with one, such as '^(.+)_\d+'."
         )
     return compiled
 

@@ -83,10 +83,10 @@ def load_dataset(
         splits, other folders are ignored.
     groups : str, optional
         Images that are not independent, such as those of one patient, which commands train on or hold out together:
-        "none" for independent images; the header or number of a column of a table; or, for a folder, a regular
-        expression whose part in parentheses finds the group in the names of the image files, such as
-        ``"^(p[0-9]+)_"``. By default, groups are found by the headers of columns and the names of files, see the guide
-        "Your own images".
+        "none" for independent images; the header or number of a column of a table, also of a competition's; or, for
+        another folder, a regular expression whose part in parentheses finds the group in the names of the image files,
+        such as ``"^(p[0-9]+)_"``. By default, groups are found by the headers of columns and the names of files, see
+        the guide "Your own images".
     min_class_size : int, optional
         Leave out classes with fewer training images than this, with a warning.
     drop_class : str or sequence of str, optional

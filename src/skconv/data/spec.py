@@ -8,14 +8,14 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
 from skconv.data.catalog.lookup import explain_name, get_entry, list_datasets, summarize_names
 from skconv.data.class_names import note_class_names
 from skconv.data.content import cache_folder, is_table_name
-from skconv.data.conversion import split_size, warn_if_equal
+from skconv.data.conversion import is_size, split_size, warn_if_equal
 from skconv.data.dataset import Dataset
 from skconv.data.groups import NO_GROUPS
 from skconv.data.label_pattern import compile_pattern
@@ -97,7 +97,7 @@ class DataSpec:
             object.__setattr__(self, "image_size", (int(size), int(size)))
         elif isinstance(size, list):
             object.__setattr__(self, "image_size", tuple(size))
-        if size is not None and not _is_size(self.image_size):
+        if size is not None and not is_size(self.image_size):
             raise ParameterError(
                 "The 'image_size' parameter must be an integer, (height, width), (height, width, channels) or "
                 f"(channels, height, width), each at least 1 and with 1 or 3 channels, such as (28, 28). Got {size!r}."
@@ -137,6 +137,11 @@ class DataSpec:
         return expand_home(self.source)
 
     @property
+    def given_groups(self) -> str | None:
+        """The column or pattern of `groups`; None if there are no groups, or groups are found by default."""
+        return None if self.groups == NO_GROUPS else self.groups
+
+    @property
     def images_path(self) -> Path | None:
         """The folder of the images as a path."""
         return None if self.images is None else expand_home(self.images)
@@ -167,8 +172,8 @@ class DataSpec:
 
     def load(self, *, download: bool = True, progress: bool = False) -> Dataset:
         """Load the data without splitting it; parameters and errors as in `load_dataset`."""
-        self.check_options()
         self.check()
+        self.check_options()
         if self._name in list_datasets():
             if self.path.exists():
                 kind = "folder" if self.path.is_dir() else "file"
@@ -255,8 +260,9 @@ class DataSpec:
                 f"The 'min_class_size' parameter must be an integer of at least 1. Got {self.min_class_size!r}."
             )
         for name in FOLDER_OPTIONS:
-            if getattr(self, name) is not None and not self.path.is_dir():
-                raise ParameterError(f"The '{name}' parameter is for a folder; the source is '{self.source}'. Omit it.")
+            if getattr(self, name) is not None and (self.source is None or not self.path.is_dir()):
+                source = "a data frame" if self.source is None else f"'{self.source}'"
+                raise ParameterError(f"The '{name}' parameter is for a folder; the source is {source}. Omit it.")
         if self.label_pattern is not None:
             compile_pattern(self.label_pattern)
             if self.class_level is not None:
@@ -280,10 +286,13 @@ class DataSpec:
                     raise ParameterError(f"'{name}' requires a CSV file; the source is '{self.source}'. Omit '{name}'.")
 
     def _check_groups(self) -> None:
-        if self.groups in (None, NO_GROUPS) or self.source is None:
+        if not isinstance(self.groups, str | int | None):
+            raise ParameterError(
+                "The 'groups' parameter must be 'none', the name of a column, or a pattern. Got an object of type "
+                f"{type(self.groups).__name__}."
+            )
+        if self.given_groups is None or self.source is None:
             return
-        if not isinstance(self.groups, str):
-            raise ParameterError(f"The 'groups' parameter must be text. Got {self.groups!r}.")
         if self.is_named or not (self.path.is_dir() or is_table_name(self.path)):
             raise ParameterError(
                 "The 'groups' parameter is a column of a CSV file, or a pattern for the names of the images in a "
@@ -295,9 +304,8 @@ class DataSpec:
         if not path.is_dir() and not path.is_file():
             raise DataError(f"{path} is neither a file nor a folder; expected {_FORMATS}.")
         excluded = [self.exclude] if self.exclude else []
-        given = {name for name in FOLDER_OPTIONS if getattr(self, name) is not None}
-        if path.is_dir() and self.groups not in (None, NO_GROUPS):
-            given.add("groups")
+        options = {name: getattr(self, name) for name in FOLDER_OPTIONS} | {"groups": self.given_groups}
+        given = {name for name, value in options.items() if value is not None} if path.is_dir() else set()
         for format_ in list_formats():
             if given <= format_.folder_options and format_.accepts(path, *excluded):
                 return format_
@@ -308,14 +316,6 @@ class DataSpec:
             f"{path} is not in a supported format; expected {_FORMATS}. Unpack or convert it first; a text table needs "
             "a name that ends in .csv."
         )
-
-
-def _is_size(size: Any) -> bool:
-    if not isinstance(size, tuple) or len(size) not in (2, 3):
-        return False
-    if not all(isinstance(side, int | np.integer) and not isinstance(side, bool) and side >= 1 for side in size):
-        return False
-    return len(size) == 2 or size[0] in (1, 3) or size[2] in (1, 3)
 
 
 @dataclass(frozen=True)

@@ -111,18 +111,7 @@ class Recipe:
         member = self.create_member(dataset, random_state=random_state, device=device, verbose=verbose)
         if not self.ensemble:
             return member
-        ensemble = self.create_ensemble(member, **self.ensemble)
-        if dataset is not None and dataset.groups is not None:
-            from skconv.data.group_splits import describe_folds, split_group_folds
-            from skconv.data.splitting import find_dependent
-
-            groups, n_folds = find_dependent(dataset), self.ensemble["folds"]
-            folds = split_group_folds(dataset.train_labels, groups, n_folds, seed=member.random_state)
-            if folds:
-                ensemble.set_params(cv=folds)
-            else:
-                warnings.warn(describe_folds(dataset, n_folds), stacklevel=2)
-        return ensemble
+        return self.create_ensemble(member, dataset, **self.ensemble)
 
     def create_member(
         self,
@@ -166,19 +155,36 @@ class Recipe:
         return estimator
 
     def create_ensemble(
-        self, member: CNNClassifier, *, folds: int, stratified: bool = True, average: str = "probabilities"
+        self,
+        member: CNNClassifier,
+        dataset: Dataset | None = None,
+        *,
+        folds: int,
+        stratified: bool = True,
+        average: str = "probabilities",
     ) -> KFoldEnsembleClassifier:
         """Return an unfitted ensemble of clones of `member`, whose random state seeds the folds and the clones.
 
-        Copies of an image are in the same fold, unless `stratified` is False.
+        Copies of an image are in the same fold, unless `stratified` is False. Images of a group of `dataset`, the
+        training data, are in the same fold, with a warning if there are too few groups.
         """
         from sklearn.model_selection import KFold
 
         from skconv.estimators import KFoldEnsembleClassifier
 
+        cv: Any = folds if stratified else KFold(folds, shuffle=True, random_state=member.random_state)
+        if dataset is not None and dataset.groups is not None:
+            from skconv.data.group_splits import describe_folds, split_group_folds
+            from skconv.data.splitting import find_dependent
+
+            groups = find_dependent(dataset)
+            separate = split_group_folds(dataset.train_labels, groups, folds, seed=member.random_state)
+            cv = separate or cv
+            if not separate:
+                warnings.warn(describe_folds(dataset, folds), stacklevel=3)
         return KFoldEnsembleClassifier(
             member,
-            cv=folds if stratified else KFold(folds, shuffle=True, random_state=member.random_state),
+            cv=cv,
             average=average,
             calibrate=self._calibrate,
             random_state=member.random_state,

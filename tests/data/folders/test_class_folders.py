@@ -152,8 +152,8 @@ def test_read_class_folders_finds_groups_by_the_option(tmp_path, samples):
     assert read_class_folders(DataSpec(tmp_path)).groups is not None
     assert read_class_folders(DataSpec(tmp_path, groups="none")).groups is None
     assert set(read_class_folders(DataSpec(tmp_path, groups="(eye)")).groups.by_name.values()) == {"eye"}
-    with pytest.warns(UserWarning, match="names of 4 images do not match the pattern of groups"):
+    with pytest.warns(UserWarning, match=r"4 images without a group, by the pattern 'x\(\[1-9\]\)'"):
         splits = read_class_folders(DataSpec(tmp_path, groups="x([1-9])"))
     assert len(splits.groups.by_name) == 20 and set(splits.groups.by_name.values()) == set("12345")
-    with pytest.raises(DataError, match=r"'\(q\)' of groups does not match the names.*Correct --groups"):
+    with pytest.raises(DataError, match=r"no image has a group, by the pattern '\(q\)'.*Correct --groups"):
         read_class_folders(DataSpec(tmp_path, groups="(q)"))

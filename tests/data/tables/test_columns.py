@@ -212,3 +212,19 @@ def test_column_of_groups_by_option_is_no_label(tmp_path, flat):
     rows = [[name, KINDS[i], f"ward {i % 3}"] for i, name in enumerate(NAMES)]
     table = write_rows(tmp_path / "a.csv", rows, ["image_id", "a", "b"])
     assert load_dataset(table, images=flat, groups="b").class_names == ("cat", "dog")
+
+
+def test_images_without_a_group_are_noted(tmp_path, flat):
+    rows = [[name, KINDS[i], f"w{i % 3}" if i < 9 else " "] for i, name in enumerate(NAMES)]
+    table = write_rows(tmp_path / "a.csv", rows)
+    with pytest.warns(UserWarning, match=r"has 3 images without a group, by column 3;.*im9\.png"):
+        groups = load_dataset(table, images=flat, groups="3").groups
+    assert set(groups.by_name.values()) == {"w0", "w1", "w2"}
+    table = write_rows(tmp_path / "b.csv", [[*row[:2], ""] for row in rows], ["file", "label", "ward"])
+    with pytest.raises(DataError, match=r"no image has a group, by the column 'ward'.*Correct --groups"):
+        load_dataset(table, images=flat, groups="ward")
+
+
+def test_no_groups_is_not_the_name_of_a_column(tmp_path, flat):
+    rows = [[name, ["none", "some"][i % 2]] for i, name in enumerate(NAMES)]
+    assert len(load_dataset(write_rows(tmp_path / "a.csv", rows), images=flat, groups="none").train_labels) == N

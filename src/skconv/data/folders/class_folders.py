@@ -27,8 +27,7 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
     Classes and splits are found by `find_layout`, whose notes are printed as warnings, and the images are read by
     `decode_files`. Raise `DataError` for fewer than two classes, or images that cannot be read.
     """
-    is_pattern = spec.groups is not None and spec.groups != NO_GROUPS
-    pattern = compile_pattern(str(spec.groups), "groups") if is_pattern else None
+    pattern = None if spec.given_groups is None else compile_pattern(spec.given_groups, "groups")
     layout = find_layout(spec.path, spec.exclude, spec.class_level, spec.label_pattern)
     for note in layout.notes:
         warnings.warn(note, stacklevel=2)

@@ -65,8 +65,9 @@ def find_columns(
     Warn about every choice between columns. Raise `DataError` if a choice is ambiguous; the message names the option to
     pass.
     """
+    given = None if group_column == NO_GROUPS else group_column
     if table.header is None:
-        table = detect_header(table, index, image_column, label_column, group_column)
+        table = detect_header(table, index, image_column, label_column, given)
     if not table.rows:
         raise DataError(f"{table.where} has a header but no rows; expected a line such as id,label per image.")
     if table.n_columns < 2:
@@ -86,16 +87,16 @@ def find_columns(
     split = find_split(table)
     split = None if split in (names, label) else split
     others = [each for each in range(table.n_columns) if each not in (names, split) and _is_informative(table, each)]
-    is_given = group_column not in (None, NO_GROUPS)
-    named = _find_named_groups(table, [each for each in others if each != label])
-    groups = find_column(table, group_column, "--groups") if is_given else named
+    groups = find_column(table, given, "--groups")
+    if groups is None:
+        groups = _find_named_groups(table, [each for each in others if each != label])
     if groups is not None and groups in (names, label, split):
         raise DataError(
             f"{table.where}: {table.describe(groups)} is the column of groups, and also of images, labels or splits. "
             "Pass another column as --groups."
         )
     rest = [each for each in others if each != groups]
-    candidates = rest if is_given or _excludes_label(table, rest, groups) else others
+    candidates = rest if given is not None or _excludes_label(table, rest, groups) else others
     labels = [label] if label is not None else _find_labels(table, candidates)
     is_used = groups not in labels and group_column != NO_GROUPS
     columns = Columns(table, names, labels, split, groups if is_used else None)

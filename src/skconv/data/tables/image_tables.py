@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,11 +13,11 @@ import numpy as np
 
 from skconv.data.dataset import Splits
 from skconv.data.folder_tree import walk_files
-from skconv.data.groups import NO_GROUPS, ImageGroups, find_series
+from skconv.data.groups import NO_GROUPS, ImageGroups, collect_groups, find_series
 from skconv.data.image_files import decode_files
 from skconv.data.labels import clean_labels
 from skconv.data.spec import DataSpec
-from skconv.data.tables.columns import Columns, detect_header, find_columns, find_names, has_boxes
+from skconv.data.tables.columns import detect_header, find_columns, find_names, has_boxes
 from skconv.data.tables.image_matching import (
     ImageIndex,
     check_found,
@@ -163,26 +162,33 @@ def list_labelled_files(table: Table, index: ImageIndex, spec: DataSpec) -> List
     rows = _drop_repeated(table, rows, names, labels, found)
     note_unlisted(table.where, found, index)
     files, labels = [found[names[row]] for row in rows], [labels[row] for row in rows]
-    groups = None if spec.groups == NO_GROUPS else _read_groups(columns, rows, files, labels)
-    if groups is not None and spec.groups is not None:
-        groups = replace(groups, is_chosen=True)
+    groups = None
+    if columns.groups is not None:
+        groups = _read_groups(table, columns.groups, rows, files, is_chosen=spec.given_groups is not None)
+    elif spec.groups != NO_GROUPS:
+        groups = _find_series(files, labels)
     return Listing(files, labels, [splits[row] for row in rows], groups)
 
 
-def _read_groups(columns: Columns, rows: list[int], files: list[Path], labels: list[str]) -> ImageGroups | None:
-    """Return the groups of the images by their column, or else by the names of the files in class folders.
+def _read_groups(
+    table: Table, column: int, rows: Sequence[int], files: Sequence[Path], *, is_chosen: bool
+) -> ImageGroups:
+    cells = table.column(column)
+    found = {str(file): cells[row] for file, row in zip(files, rows, strict=True)}
+    article = "" if table.header is None else "the column "
+    return collect_groups(found, table.where, f"{article}{table.describe(column)}", is_chosen=is_chosen)
+
+
+def _find_series(files: Sequence[Path], labels: Sequence[str]) -> ImageGroups | None:
+    """Return the groups of images in class folders by the names of the files.
 
     In other folders, a part of the name may be an attribute of the image, such as an age or a kind.
     """
-    if columns.groups is None:
-        labels_by_folder: dict[Path, set[str]] = {}
-        for file, label in zip(files, labels, strict=True):
-            labels_by_folder.setdefault(file.parent, set()).add(label)
-        is_sorted = len(labels_by_folder) > 1 and all(len(each) == 1 for each in labels_by_folder.values())
-        return find_series(files, labels, len(files)) if is_sorted else None
-    cells = columns.table.column(columns.groups)
-    by_name = {str(file): cells[row] for file, row in zip(files, rows, strict=True) if cells[row].strip()}
-    return ImageGroups(by_name, f"the column {columns.table.describe(columns.groups)}")
+    labels_by_folder: dict[Path, set[str]] = {}
+    for file, label in zip(files, labels, strict=True):
+        labels_by_folder.setdefault(file.parent, set()).add(label)
+    is_sorted = len(labels_by_folder) > 1 and all(len(each) == 1 for each in labels_by_folder.values())
+    return find_series(files, labels, len(files)) if is_sorted else None
 
 
 def _index_images(spec: DataSpec) -> ImageIndex:
