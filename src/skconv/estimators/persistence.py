@@ -221,7 +221,8 @@ def _compare_with_onnx(path: Path, config: ModelConfig, network: Network) -> Non
     except ModelFileError as error:
         raise ModelFileError(
             f"The network {config.network.name} that was passed predicts something else than {path / ONNX_NAME}. Pass "
-            "the class of the trained network, with the same options."
+            "the class of the trained network, with the same options. If its __init__ draws tensors at random, make "
+            "them parameters or persistent buffers, and assign layers to attributes or a torch.nn.ModuleList."
         ) from error
 
 

@@ -17,7 +17,7 @@ from torch import nn
 from skconv.estimators.options import is_option
 from skconv.estimators.parameters import PARAMETERS, check_parameters
 from skconv.exceptions import ModelFileError, SkconvError
-from skconv.networks.custom import get_import_path
+from skconv.networks.module_creation import get_import_path
 from skconv.networks.spec import NetworkSpec, is_import_path, to_json
 from skconv.training.augmentation import describe_augmentation
 

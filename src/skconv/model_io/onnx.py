@@ -7,7 +7,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,17 +129,24 @@ def _export_program(network: nn.Module, images: Tensor, outputs: Sequence[str]) 
     import torch
     from onnxscript import optimizer
 
-    program = torch.onnx.export(
-        network,
-        (images,),
-        dynamo=True,
-        input_names=[INPUT_NAME],
-        output_names=list(outputs),
-        dynamic_shapes={INPUT_NAME: {0: torch.export.Dim("batch")}},
-        external_data=False,
-        verbose=False,
-        optimize=False,
-    )
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        # torch.export prints and logs the whole graph if its operators depend on the images.
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            program = torch.onnx.export(
+                network,
+                (images,),
+                dynamo=True,
+                input_names=[INPUT_NAME],
+                output_names=list(outputs),
+                dynamic_shapes={INPUT_NAME: {0: torch.export.Dim("batch")}},
+                external_data=False,
+                verbose=False,
+                optimize=False,
+            )
+    finally:
+        logging.disable(disabled)
     if program is None:
         raise ModelFileError("torch returned no ONNX program for this network. Use another network.")
     # The exporter's optimizer replaces ``x + 4e-9`` with ``x``, but such numbers occur where label smoothing of many
@@ -183,8 +190,8 @@ def check_parity(
     if not (difference <= MAX_DIFFERENCE and of_logits <= max_of_logits):  # negated, so that NaN raises too
         raise ModelFileError(
             f"The exported ONNX graph differs from the network by {difference:.2g} in probability and {of_logits:.2g} "
-            f"in logits; expected at most {MAX_DIFFERENCE:g} and {max_of_logits:.2g}. This is a bug of the network or "
-            "its export: open an issue with the name and options of the network."
+            f"in logits; expected at most {MAX_DIFFERENCE:g} and {max_of_logits:.2g}. Check that the network returns "
+            "the same logits for the same images; if it does, open an issue with its name and options."
         )
     return difference
 

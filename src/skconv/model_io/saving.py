@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -164,12 +163,22 @@ def _export_checked(
             check_parity(network, onnx, config, sample, score)
             return onnx, ""
         except Exception as error:  # of torch, onnxscript or onnxruntime; the trained network must not be lost
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:300].rstrip(".")
+            reason = _describe_failure(error)
     return None, reason
 
 
+def _describe_failure(error: BaseException) -> str:
+    """Return the first line of an error of the export; that of torch.export only lists its steps, unlike its cause."""
+    while type(error).__module__.startswith("torch.onnx") and error.__cause__ is not None:
+        error = error.__cause__
+    line = next(iter(str(error).removesuffix(FIX).strip().splitlines()), "")[:300].rstrip(".")
+    return line if isinstance(error, ModelFileError) and line else f"{type(error).__name__}: {line}".removesuffix(": ")
+
+
 def _copy_to_cpu(network: Any) -> Any:
-    exported = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
+    from skconv.networks.copying import copy_module
+
+    exported = copy_module(network).cpu().eval().requires_grad_(False)
     for tensor in (*exported.parameters(), *exported.buffers()):
         tensor.data = tensor.data.contiguous()  # so that the strides of channels_last are not exported
     return exported

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-import functools
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,14 +11,15 @@ from torch.nn.parameter import is_lazy
 
 from skconv.exceptions import ParameterError
 from skconv.networks.blocks import LUMA, Network
+from skconv.networks.copying import copy_module
 from skconv.networks.input_normalization import InputNormalization
 from skconv.networks.logit_calibration import LogitCalibration
+from skconv.networks.module_creation import get_short_name
 from skconv.text import format_count, format_error
 
 _N_TRIED = 2  # images of the trial batches
 _TOLERANCE = 1e-3  # of the sum of probabilities
 _N_FLIPS = 8  # trials with random signs of the parameters; logits are between 0 and 1 in each with p < 2**-16
-_CALL_INIT = "Call super().__init__() first in its __init__."
 _TINY = 1e-30  # replaces probabilities that are 0, so that their logarithm is finite
 
 
@@ -65,6 +63,7 @@ class ModuleNetwork(Network):
     # With channels_last, Tensor.view fails, and torch's kernels corrupt the memory for some convolutions, such as
     # strided 1×1 convolutions of one channel.
     channels_last = False
+    is_random = False  # whether it returns other logits for the same images in evaluation mode
     returns_fractions = False  # whether all outputs are between 0 and 1, as those of a sigmoid
 
     def __init__(
@@ -86,16 +85,16 @@ class ModuleNetwork(Network):
         """Return uncalibrated logits (n, num_classes) of normalized images (n, in_channels, height, width)."""
         images = LAYOUTS[self.layout][0](images)
         if not self.returns_probabilities:
-            return self._check(self.module(images), images)
+            return self._check(self.module(images), images).float()  # the weights may be float64
         with torch.autocast(images.device.type, enabled=False):  # the logarithm of a rounded 1 would be 0
-            return self._check(self.module(images), images).clamp(min=_TINY).log()
+            return self._check(self.module(images), images).float().clamp(min=_TINY).log()
 
     def _check(self, output: Any, images: Tensor) -> Tensor:
         logits = read_logits(output)
         # In evaluation mode, the output was checked when the module was wrapped, and a check would stop a trace.
         reason = describe_wrong_output(logits, len(images), self.num_classes) if self.training else ""
         if reason:
-            raise ParameterError(f"The network {get_short_name(self.module)} {reason}")
+            raise ParameterError(f"The network {get_short_name(self.module)}, in training mode, {reason}")
         return logits
 
 
@@ -108,7 +107,8 @@ def wrap_module(module: nn.Module, *, in_channels: int, image_size: tuple[int, i
     Raises
     ------
     ParameterError
-        If the module fails for images of this shape, its output is not (n, num_classes), or it has no parameters.
+        If the module fails for images of this shape, its output is not (n, num_classes), is of another kind in training
+        mode, or has no gradient, or if it has no parameters.
     """
     images = torch.randn(_N_TRIED, in_channels, *image_size, generator=torch.Generator().manual_seed(0))
     layout, logits = _find_layout(module, images, num_classes)
@@ -120,8 +120,9 @@ def wrap_module(module: nn.Module, *, in_channels: int, image_size: tuple[int, i
             f"The network {get_short_name(module)} has no parameters to train. Assign layers with weights, such as "
             "torch.nn.Linear, to attributes in its __init__, not to a list or dict; use torch.nn.ModuleList for lists."
         )
-    sums = logits.float().sum(1)
-    is_distribution = bool((logits >= 0).all()) and bool((sums - 1).abs().max() < _TOLERANCE)
+    is_distribution = _is_distribution(logits)
+    _try_training(module, convert(images), num_classes, returns_probabilities=is_distribution)
+    is_random = _is_random(module, convert(images), num_classes)
     network = ModuleNetwork(
         module,
         in_channels=in_channels,
@@ -129,6 +130,7 @@ def wrap_module(module: nn.Module, *, in_channels: int, image_size: tuple[int, i
         layout=layout,
         returns_probabilities=is_distribution,
     )
+    network.is_random = is_random
     network.returns_fractions = not is_distribution and _is_bounded(module, convert(images))
     return network
 
@@ -142,73 +144,12 @@ def describe_adaptation(network: ModuleNetwork) -> str:
         parts.append("returns probabilities; their logarithms are used as logits, so remove the softmax if you can")
     if network.returns_fractions:
         parts.append("returns values between 0 and 1, which are used as logits, so remove the sigmoid if there is one")
-    return f"The network {get_short_name(network.module)} {', and '.join(parts)}." if parts else ""
-
-
-def create_module(factory: Callable[..., Any], options: Mapping[str, Any], shape: Mapping[str, Any]) -> nn.Module:
-    """Return the module of a user's class or function.
-
-    It is called with `options` and those of `shape` (in_channels, image_size, num_classes) that its signature accepts.
-    A signature with only ``**kwargs`` is tried with all of them, then with fewer.
-
-    Raises
-    ------
-    ParameterError
-        If the call fails or returns no module.
-    """
-    name = get_short_name(factory)
-    for position, selected in enumerate(candidates := _select_arguments(factory, shape)):
-        try:
-            module = factory(**{**selected, **options})
-            break
-        except Exception as error:  # the code is the user's
-            if isinstance(error, TypeError) and "keyword argument" in str(error) and position < len(candidates) - 1:
-                continue
-            required = _find_required(factory, {**selected, **options})
-            fix = f" Pass network__{required}=… (--set network.{required}=…)." if required else ""
-            fix = f" {_CALL_INIT}" if "Module.__init__()" in str(error) else fix
-            raise ParameterError(
-                f"The network {name} cannot be created ({type(error).__name__}: {format_error(error)}).{fix}"
-            ) from error
-    if isinstance(module, nn.Module) and "_modules" not in vars(module):  # no layer was assigned
-        raise ParameterError(f"The network {name} is not initialised as a torch.nn.Module. {_CALL_INIT}")
-    if not isinstance(module, nn.Module):
-        raise ParameterError(
-            f"The network {name} returned a {type(module).__name__}; expected a torch.nn.Module. Return the module."
+    if network.is_random:
+        parts.append(
+            "returns other logits if it is called again in evaluation mode, so that its predictions are random; pass "
+            "training=self.training to torch.nn.functional.dropout, or use torch.nn.Dropout"
         )
-    return module
-
-
-def list_arguments(factory: Callable[..., Any]) -> dict[str, Any] | None:
-    """Return the arguments of a user's class or function with their defaults; None if it accepts any.
-
-    The default of a required argument is `inspect.Parameter.empty`.
-    """
-    parameters = _get_parameters(factory)
-    if parameters is None or any(each.kind is each.VAR_KEYWORD for each in parameters):
-        return None
-    return {
-        each.name: each.default for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
-    }
-
-
-def get_import_path(value: Any) -> str:
-    """Return ``"package.module:Name"`` of a class or function, or of the class of a module.
-
-    Examples
-    --------
-    >>> get_import_path(nn.Linear), get_import_path(nn.Sequential())
-    ('torch.nn.modules.linear:Linear', 'torch.nn.modules.container:Sequential')
-    """
-    while isinstance(value, functools.partial):
-        value = value.func
-    owner = value if hasattr(value, "__qualname__") else type(value)
-    return f"{owner.__module__}:{owner.__qualname__}"
-
-
-def get_short_name(value: Any) -> str:
-    """Return the name of a class or function, or of the class of a module, without its package."""
-    return get_import_path(value).replace(":", ".").rpartition(".")[2]
+    return f"The network {get_short_name(network.module)} {', and '.join(parts)}." if parts else ""
 
 
 def read_logits(output: Any) -> Any:
@@ -224,23 +165,30 @@ def describe_wrong_output(output: Any, n: int, num_classes: int) -> str:
     if tuple(output.shape) == (n, num_classes):
         return "" if output.is_floating_point() else f"returned {output.dtype}; {expected}, as floats."
     fix = "Give its last layer one output per class"
-    if output.ndim == 2:
+    if output.ndim > 2 and output.numel() == n * num_classes:
+        fix = "Flatten it: return logits.flatten(1)"
+    elif n == 1 and output.numel() == num_classes:
+        fix = "Pass dimensions to squeeze, which otherwise also removes that of a single image"
+    elif output.ndim == 2:
         fix += ", or let the class accept an argument num_classes"
-    return f"returned shape {tuple(output.shape)} for {n} images; {expected}. {fix}."
+    return f"returned shape {tuple(output.shape)} for {format_count(n, 'image')}; {expected}. {fix}."
 
 
 def _find_layout(module: nn.Module, images: Tensor, num_classes: int) -> tuple[str, Tensor]:
     """Return the first layout for which a module returns logits, and these; raise `ParameterError` if there is none."""
     failure: tuple[str, Exception | None] = "", None
-    for layout, (convert, channels, _) in LAYOUTS.items():
+    converted = ""
+    for layout, (convert, channels, name) in LAYOUTS.items():
         if channels not in (0, images.shape[1]):
             continue
         try:
             # Copies, because a failed call may have given lazy layers a wrong shape.
-            output = read_logits(_run(copy.deepcopy(module), convert(images)))
+            output = read_logits(_run(copy_module(module), convert(images).clone()))
         except Exception as error:  # the code is the user's
             if layout == "images":
                 failure = f"failed ({type(error).__name__}: {format_error(error)})", error
+            elif layout in ("colour", "grey") and failure[1] is not None and "channel" in str(failure[1]):
+                converted = f" With {name}, it failed ({type(error).__name__}: {format_error(error)})."
             continue
         reason = describe_wrong_output(output, len(images), num_classes)
         if not reason:
@@ -248,13 +196,70 @@ def _find_layout(module: nn.Module, images: Tensor, num_classes: int) -> tuple[s
         if layout == "images" or not failure[0].startswith("returned"):
             failure = reason, None
     _, channels, height, width = images.shape
-    shape = f"{width}×{height} pixels and {format_count(channels, 'channel')}"
-    hint = "" if failure[1] is None else " Resize the images to the size that it expects, or let it accept any size."
-    if type(module).forward is nn.Module.forward:
-        hint = " Define forward(self, images), which returns one logit per class."
+    shape = f"float32 images {tuple(images.shape)}, of {width}×{height} pixels and {format_count(channels, 'channel')}"
     raise ParameterError(
-        f"The network {get_short_name(module)} {failure[0].rstrip('.')}. It was tried with images of {shape}.{hint}"
+        f"The network {get_short_name(module)} {failure[0].rstrip('.')}. It was tried with {shape}."
+        f"{converted if failure[1] is not None else ''} {_advise(module, failure[1])}".rstrip()
     ) from failure[1]
+
+
+def _advise(module: nn.Module, error: Exception | None) -> str:
+    """Return how to correct a module that failed for images with `error`, if any; "" if its output was wrong."""
+    if type(module).forward is nn.Module.forward:
+        return "Define forward(self, images), which returns one logit per class."
+    if error is None:
+        return ""
+    if isinstance(error, TypeError) and "forward()" in str(error):
+        return "Define forward(self, images); further arguments need a default."
+    if "cuda" in str(error).lower():
+        return "Use images.device in forward instead of cuda(); the parameter 'device' selects the device."
+    others = {each.dtype for each in module.parameters() if each.is_floating_point()} - {torch.float32}
+    if others and "type" in str(error):
+        return f"Its parameters are {others.pop()}: call float() of the module, or convert the images in its forward."
+    return "Resize the images to the size that it expects, or let it accept any size."
+
+
+def _is_distribution(output: Tensor) -> bool:
+    sums = output.float().sum(1)
+    return bool((output >= 0).all()) and bool((sums - 1).abs().max() < _TOLERANCE)
+
+
+def _try_training(module: nn.Module, images: Tensor, num_classes: int, *, returns_probabilities: bool) -> None:
+    """Raise `ParameterError` unless a copy of a module can be trained, with outputs as in evaluation mode."""
+    name = f"The network {get_short_name(module)}, in training mode,"
+    copied = copy_module(module)
+    copied.train()
+    try:
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            output = read_logits(copied(images.clone()))
+    except Exception as error:  # the code is the user's
+        raise ParameterError(f"{name} failed ({type(error).__name__}: {format_error(error)}).") from error
+    reason = describe_wrong_output(output, len(images), num_classes)
+    if not reason and not output.requires_grad and any(each.requires_grad for each in module.parameters()):
+        reason = "returned logits without a gradient. Remove torch.no_grad(), detach() and numpy() from its forward."
+    if not reason and _is_distribution(output) != returns_probabilities:
+        kinds = ("logits", "probabilities") if returns_probabilities else ("probabilities", "logits")
+        reason = f"returned {kinds[0]}, but {kinds[1]} in evaluation mode. Return logits in both."
+    if reason:
+        raise ParameterError(f"{name} {reason}")
+
+
+def _is_random(module: nn.Module, images: Tensor, num_classes: int) -> bool:
+    """Return whether two calls in evaluation mode differ; raise `ParameterError` if a single image is not accepted."""
+    name = f"The network {get_short_name(module)}"
+    copied = copy_module(module)
+    with torch.random.fork_rng(devices=[]):
+        first, second = (read_logits(_run(copied, images.clone())).float() for _ in range(2))
+        try:
+            single = read_logits(_run(copied, images[:1].clone()))
+        except Exception as error:  # the code is the user's
+            reason = f"failed for a single image ({type(error).__name__}: {format_error(error)})."
+            raise ParameterError(f"{name} {reason} Let it accept batches of any size.") from error
+    reason = describe_wrong_output(single, 1, num_classes)
+    if reason:
+        raise ParameterError(f"{name} {reason}")
+    tolerance = _TOLERANCE * float(first.abs().max())
+    return not torch.allclose(first, second, rtol=0, atol=tolerance, equal_nan=True)
 
 
 @torch.no_grad()
@@ -266,7 +271,7 @@ def _is_bounded(module: nn.Module, images: Tensor) -> bool:
             output = read_logits(_run(module, images))
             if not bool(((output > 0) & (output < 1)).all()):
                 return False
-            module = copy.deepcopy(module)
+            module = copy_module(module)
             for parameter in module.parameters():
                 signs = torch.randint(2, parameter.shape, generator=generator)
                 parameter.mul_((2 * signs - 1).to(parameter))
@@ -282,29 +287,3 @@ def _run(module: nn.Module, images: Tensor) -> Any:
         return module(images)
     finally:
         module.train(training)
-
-
-def _select_arguments(factory: Callable[..., Any], shape: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the selections of `shape` to call a class or function with, in the order of trial."""
-    bound = factory.keywords if isinstance(factory, functools.partial) else {}
-    parameters = [each for each in _get_parameters(factory) or [] if each.name not in bound]
-    named = {each.name: shape[each.name] for each in parameters if each.name in shape}
-    if named or not any(each.kind is each.VAR_KEYWORD for each in parameters):
-        return [named]
-    free = {name: value for name, value in shape.items() if name not in bound}
-    selections = [free, {name: value for name, value in free.items() if name != "image_size"}]
-    return [*selections, {name: value for name, value in free.items() if name == "num_classes"}, {}]
-
-
-def _get_parameters(factory: Callable[..., Any]) -> list[inspect.Parameter] | None:
-    try:
-        return list(inspect.signature(factory).parameters.values())
-    except (TypeError, ValueError):  # some callables have no signature
-        return None
-
-
-def _find_required(factory: Callable[..., Any], given: Mapping[str, Any]) -> str:
-    """Return the first argument that has neither a default nor a value; "" if there is none."""
-    arguments = list_arguments(factory) or {}
-    missing = [name for name, default in arguments.items() if default is inspect.Parameter.empty and name not in given]
-    return missing[0] if missing else ""

@@ -256,7 +256,7 @@ class FeatureRecorder:
         self.inputs, self.logits = {}, None
         assert logits is not None
         last = inputs[-1] if inputs else None
-        return (logits if last is None or last.ndim != 2 else last), logits
+        return (logits if last is None or last.ndim != 2 else last.float()), logits
 
 
 @contextmanager

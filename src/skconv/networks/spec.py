@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,8 +14,10 @@ from torch import nn
 
 from skconv.exceptions import ModelFileError, ParameterError
 from skconv.networks.blocks import Network
-from skconv.networks.custom import create_module, get_import_path, get_short_name, list_arguments, wrap_module
+from skconv.networks.copying import copy_module
+from skconv.networks.custom import wrap_module
 from skconv.networks.hub_files import HUB
+from skconv.networks.module_creation import create_module, get_import_path, get_short_name, list_arguments
 from skconv.networks.registry import SHAPE_OPTIONS, check_network, create_network, list_options
 from skconv.text import format_error
 
@@ -128,7 +129,7 @@ class NetworkSpec:
         if self.factory is None:
             return create_network(self.name, **self.options, **shape)
         if isinstance(self.factory, nn.Module):
-            module = copy.deepcopy(self.factory)
+            module = copy_module(self.factory)
         else:
             module = create_module(self.factory, self.options, shape)
         return module if isinstance(module, Network) else wrap_module(module, **shape)

@@ -73,10 +73,10 @@ class AdamW(torch.optim.Optimizer):
         steps = [state["step"] for state in states]
         torch._foreach_add_(steps, 1)
         torch._fused_adamw_(
-            weights,
-            [weight.grad for weight in weights],
-            [state["exp_avg"] for state in states],
-            [state["exp_avg_sq"] for state in states],
+            _view_as_real(weights),
+            _view_as_real([weight.grad for weight in weights]),
+            _view_as_real([state["exp_avg"] for state in states]),
+            _view_as_real([state["exp_avg_sq"] for state in states]),
             [],
             steps,
             lr=group["lr"],
@@ -87,6 +87,11 @@ class AdamW(torch.optim.Optimizer):
             amsgrad=False,
             maximize=False,
         )
+
+
+def _view_as_real(tensors: list[Any]) -> list[Tensor]:
+    """Return tensors, with real and imaginary parts instead of complex numbers, in the same memory."""
+    return [torch.view_as_real(each.resolve_conj()) if each.is_complex() else each for each in tensors]
 
 
 class Muon(AdamW):
@@ -113,7 +118,7 @@ class Muon(AdamW):
 
     def _step_group(self, group: dict[str, Any]) -> None:
         for weight in group["params"]:
-            if weight.ndim == 4 and weight.grad is not None:
+            if weight.ndim == 4 and weight.grad is not None and not weight.is_complex():
                 self._step_convolution(weight, weight.grad, group)
                 weight.grad = None  # AdamW skips parameters without a gradient
         super()._step_group(group)

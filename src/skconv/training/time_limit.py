@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections import deque
@@ -13,6 +12,7 @@ from typing import Any
 
 from skorch.callbacks import Callback
 
+from skconv.networks.copying import copy_module
 from skconv.progress import print_progress
 from skconv.text import format_duration
 from skconv.training.batches import ImageDataset
@@ -55,7 +55,7 @@ def measure_steps(
 
     ``build(network)`` returns the net that trains it, not yet initialised.
     """
-    net = build(copy.deepcopy(network)).initialize()
+    net = build(copy_module(network)).initialize()
     batches = net.get_iterator(net.get_dataset(train), training=True)  # of the first epoch, before it is in the history
     net.history.new_epoch()
     start, times = time.perf_counter(), []
