@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from skconv.data.groups import find_folder_groups, find_series, is_group_column
+from skconv.data.groups import find_folder_groups, find_named_folders, find_series, is_group_column
 
 
 def _find(*patterns: str, n: int = 4, m: int = 5) -> set[str] | None:
@@ -72,6 +72,17 @@ def test_find_folder_groups_finds_folders_of_patients():
     assert find_folder_groups(files[:8], labels[:8], Path("root"), 8) is None
     colours = [Path("root", colour, file.parent.name, file.name) for colour in ("rgb", "hsv", "grey") for file in files]
     assert find_folder_groups(colours, labels * 3, Path("root"), 36) is None
+
+
+def test_find_named_folders_finds_folders_of_patients_but_not_of_classes():
+    files = [
+        Path("root", label, f"patient{i:02d}", "study1", f"{j}.png") for label in "ab" for i in range(3) for j in (1, 2)
+    ]
+    labels = [file.parts[1] for file in files]
+    found = find_named_folders(files, labels, Path("root"), len(files))
+    assert set(found.by_name.values()) == {"patient00", "patient01", "patient02"} and "'patient00'" in found.origin
+    assert find_named_folders(files, [file.parts[2] for file in files], Path("root"), len(files)) is None
+    assert find_named_folders(files, labels, Path("root", "a", "patient00"), 2) is None
 
 
 def test_is_group_column_needs_repeated_values():

@@ -20,10 +20,12 @@ _MIN_SHARE = 0.5  # minimum share of the images of a class that are in a group w
 # Of names such as 00000_00029.ppm, person1_bacteria_12.jpeg and "scan3 (2).png": the part before the last number.
 _SERIES = re.compile(r"(.*\d.*)[ _.-]+[a-z]*[ _.-]?\(?\d+\)?", re.IGNORECASE)
 _VERSION = re.compile(r"(.+)\.rf\.[0-9a-f]+", re.IGNORECASE)  # Roboflow names the versions of an image so
-_GROUP_HEADER = re.compile(
+_GROUP_WORD = (
     "(patient|subject|participant|individual|person|animal|specimen|lesion|slide|track|series|sequence|video|clip|"
-    "scene|driver|signer|speaker|writer|group)s?(id|no|nr|num|number|name|code|key)?"
+    "scene|driver|signer|speaker|writer|group)s?"
 )
+_GROUP_HEADER = re.compile(f"{_GROUP_WORD}(id|no|nr|num|number|name|code|key)?")
+_GROUP_FOLDER = re.compile(rf"{_GROUP_WORD}[ _-]*(id|no|nr)?[ _.-]*\d+", re.IGNORECASE)
 _KEY_HEADER = re.compile(".*(id|no|nr|num|number|code|key)")
 # Names that are a date, or a date and a time, are those of single photographs, not of a series.
 _DATE = re.compile(r"\D*(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d([-_. T]+[0-2]\d[-_.h]?[0-5]\d([-_.m]?[0-5]\d)?\d*s?)?")
@@ -87,6 +89,35 @@ def find_folder_groups(files: Sequence[Path], labels: Sequence[str], root: Path,
         return None
     by_name = {str(file): key for file, key in zip(files, keys, strict=True)}
     return ImageGroups(by_name, f"folders such as '{keys[0]}'")
+
+
+def find_named_folders(files: Sequence[Path], labels: Sequence[str], root: Path, n_train: int) -> ImageGroups | None:
+    """Return the groups of images by folders named after a group, such as patient00012, or None.
+
+    At least half of the training images, which are the first `n_train` files, are in such folders, which are not those
+    of their class, and a class has images of at least three groups.
+    """
+    parents = {parent: _name_folder(parent, root) for parent in {file.parent for file in files}}
+    keys = [parents[file.parent] for file in files]
+    by_name = {
+        str(file): key for file, key, label in zip(files, keys, labels, strict=True) if key is not None and key != label
+    }
+    if not has_groups(files[:n_train], labels[:n_train], by_name):
+        return None
+    return ImageGroups(by_name, f"folders such as '{next(iter(by_name.values()))}'")
+
+
+def _name_folder(folder: Path, root: Path) -> str | None:
+    """Return the highest folder below `root` in a path that is named after a group, or None."""
+    parts = folder.relative_to(root).parts if folder.is_relative_to(root) else folder.parts
+    return next((part for part in parts if _GROUP_FOLDER.fullmatch(part)), None)
+
+
+def has_groups(files: Sequence[Path], labels: Sequence[str], by_name: Mapping[str, str]) -> bool:
+    """Return whether half of the images are in groups, and the images of a class in at least three of them."""
+    grouped = [(by_name[str(file)], label) for file, label in zip(files, labels, strict=True) if str(file) in by_name]
+    n_groups = Counter(label for _, label in set(grouped))
+    return len(grouped) >= _MIN_SHARE * len(files) and max(n_groups.values(), default=0) >= _MIN_GROUPS
 
 
 def match_groups(files: Sequence[Path], pattern: re.Pattern[str], root: Path) -> ImageGroups:

@@ -149,6 +149,15 @@ def test_class_level_selects_the_class_folders(tmp_path, folders, level, expecte
     assert "--class-level" not in text and all(re.search(note, text) for note in notes)
 
 
+def test_class_level_notes_folders_of_the_same_name(tmp_path):
+    for number, folder in enumerate(["greek/c1", "greek/c2", "latin/c1", "latin/c3"]):
+        put(tmp_path, folder)
+        for image in (tmp_path / folder).iterdir():
+            image.rename(image.with_name(f"{number}{image.name}"))
+    notes = "\n".join(find_layout(tmp_path, class_level=-1).notes)
+    assert re.search("'c1' has the images of 2 folders, such as .*greek.c1 and .*latin.c1", notes)
+
+
 @pytest.mark.parametrize(
     ("level", "message"),
     [

@@ -13,7 +13,8 @@ import numpy as np
 from skconv.data.dataset import Splits
 from skconv.data.folders.layout import SPLITS, FileSplit, find_layout
 from skconv.data.folders.table_files import check_tables
-from skconv.data.groups import NO_GROUPS, ImageGroups, find_folder_groups, find_series, match_groups
+from skconv.data.folders.table_groups import find_table_groups
+from skconv.data.groups import NO_GROUPS, ImageGroups, find_folder_groups, find_named_folders, find_series, match_groups
 from skconv.data.image_files import DecodedImages, decode_files
 from skconv.data.label_pattern import compile_pattern
 from skconv.data.spec import DataSpec
@@ -62,7 +63,8 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
         raise DataError(f"None of the training images in {spec.path} can be read. Save or download them again.")
     files = [files[position] for position in decoded.positions]
     if pattern is None:
-        groups = _find_groups(files, [labels[position] for position in decoded.positions], spec, ends[1])
+        labels = [labels[position] for position in decoded.positions]
+        groups = _find_groups(files, labels, layout.tables, spec, ends[1])
     else:
         groups = match_groups(files, pattern, spec.path)
     found = Splits(*train, *test, *valid, files, groups)
@@ -70,11 +72,17 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
     return found
 
 
-def _find_groups(files: Sequence[Path], labels: Sequence[str], spec: DataSpec, n_train: int) -> ImageGroups | None:
-    """Return the groups of images, by the folders that are neither classes nor splits, or by the names of the files."""
-    # With a label pattern, the names may contain other attributes than the class.
-    if spec.groups == NO_GROUPS or spec.label_pattern is not None:
+def _find_groups(
+    files: Sequence[Path], labels: Sequence[str], tables: Sequence[Path], spec: DataSpec, n_train: int
+) -> ImageGroups | None:
+    """Return the groups of images by a table, by folders that are neither classes nor splits, or by the file names."""
+    if spec.groups == NO_GROUPS:
         return None
+    found = find_table_groups(tables, files[:n_train], labels[:n_train], spec.path) if tables else None
+    found = found or find_named_folders(files, labels, spec.path, n_train)
+    # With a label pattern, the names may contain other attributes than the class.
+    if found is not None or spec.label_pattern is not None:
+        return found
     by_folder = find_folder_groups(files, labels, spec.path, n_train) if spec.class_level is not None else None
     return by_folder or find_series(files, labels, n_train)
 

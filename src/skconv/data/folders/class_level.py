@@ -50,7 +50,7 @@ def find_class_folders(tree: ImageFolder, level: int, notes: list[str]) -> dict[
             "class_level (--class-level)."
         )
     notes.append(f"The classes are the folders at level {level} of {tree.path}: {quote_names(sorted(names))}.")
-    _note_versions(training, notes)
+    _note_joined(training, notes)
     if len(splits) > 1:
         counts = [
             f"{sum(each.n_images for each in splits[name].values()):,} ({name})" for name in SPLITS if name in splits
@@ -59,8 +59,8 @@ def find_class_folders(tree: ImageFolder, level: int, notes: list[str]) -> dict[
     return {name: list(splits[name].values()) for name in SPLITS if name in splits}
 
 
-def _note_versions(folders: Sequence[ImageFolder], notes: list[str]) -> None:
-    """Add a note if most images of the classes have the name of another image of their class."""
+def _note_joined(folders: Sequence[ImageFolder], notes: list[str]) -> None:
+    """Add a note if most images have the name of another image of their class, or a class has several folders."""
     repeated = find_versions([(folder.name, folder) for folder in folders])
     if repeated:
         n_images, n_repeated = sum(folder.n_images for folder in folders), sum(map(len, repeated))
@@ -68,6 +68,16 @@ def _note_versions(folders: Sequence[ImageFolder], notes: list[str]) -> None:
             f"{n_repeated:,} of {n_images:,} training images have the name of another image of their class, such as "
             f"{repeated[0][0]} and {repeated[0][1]}. If these are versions of one image, the accuracy on held-out "
             "images is too high: leave all but one of the folders out with --exclude."
+        )
+        return
+    by_name: dict[str, list[ImageFolder]] = {}
+    for folder in folders:
+        by_name.setdefault(folder.name, []).append(folder)
+    name, same = max(by_name.items(), key=lambda item: len(item[1]))
+    if len(same) > 1:
+        notes.append(
+            f"Folders of the same name are one class: '{name}' has the images of {len(same)} folders, such as "
+            f"{same[0].path} and {same[1].path}. If these are different classes, give the folders different names."
         )
 
 

@@ -37,7 +37,7 @@ def find_table(
     without a column that may be labels are left out.
     """
     index = ImageIndex(folder, files)
-    found = {path: _read_rows(path, index) for path in _sort_tables(tables, split)}
+    found = {path: read_rows(path, index) for path in sort_tables(tables, split)}
     listing = {path: rows for path, rows in found.items() if rows is not None}
     with_labels = (
         path for path, (table, names) in listing.items() if _find_candidates(table, _list_values(table, names))
@@ -47,7 +47,7 @@ def find_table(
 
 def find_pixel_table(tables: Sequence[Path]) -> Path | None:
     """Return a table with the pixels of one image per row, preferably of training images; None if there is none."""
-    return next(filter(_has_pixels, _sort_tables(tables)), None)
+    return next(filter(_has_pixels, sort_tables(tables)), None)
 
 
 def _has_pixels(path: Path) -> bool:
@@ -75,12 +75,12 @@ def check_tables(tables: Sequence[Path], files: Sequence[Path], labels: Sequence
     sizes = Counter(labels)
     classes = dict(zip(files, labels, strict=True))
     index = ImageIndex(folder, files)
-    for path in _sort_tables(tables):
-        found = _read_rows(path, index)
+    for path in sort_tables(tables):
+        found = read_rows(path, index)
         if found is None:
             continue
         table, names = found
-        rows = _match_rows(table, names, index)
+        rows = match_rows(table, names, index)
         by_folder = [classes[file] for file in rows.values()]
         values = _list_values(table, names, rows)
         candidates = _find_candidates(table, values)
@@ -112,7 +112,7 @@ def _repeats_class(name: str, table: Table, values: dict[int, list[str]]) -> boo
     return any(value.lower() == name.lower() or is_label_header(header[column]) for column, value in constant.items())
 
 
-def _sort_tables(tables: Sequence[Path], split: str = TRAIN) -> list[Path]:
+def sort_tables(tables: Sequence[Path], split: str = TRAIN) -> list[Path]:
     """Return the first tables by level and name; those whose name or folder is that of another split are last.
 
     Licences and similar documents, which may list all images, are left out.
@@ -126,7 +126,7 @@ def _sort_tables(tables: Sequence[Path], split: str = TRAIN) -> list[Path]:
     return sorted(tables, key=lambda path: (is_other(path), len(path.parts), path))[:_MAX_TABLES]
 
 
-def _read_rows(path: Path, index: ImageIndex) -> tuple[Table, int] | None:
+def read_rows(path: Path, index: ImageIndex) -> tuple[Table, int] | None:
     """Return the first rows of a table and its column of images; None if it does not list images of the index."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -140,13 +140,13 @@ def _read_rows(path: Path, index: ImageIndex) -> tuple[Table, int] | None:
             names = find_names(table, index)
         except (DataError, IndexError):
             return None
-    is_list = 2 * len(_match_rows(table, names, index)) > len(_select_rows(table))
+    is_list = 2 * len(match_rows(table, names, index)) > len(_select_rows(table))
     return (table, names) if is_list else None
 
 
-def _match_rows(table: Table, names: int, index: ImageIndex) -> dict[int, Path]:
-    """Return the image files of evenly spaced rows, by row; rows without a file are left out."""
-    matches = {row: index.find(table.rows[row][names]) for row in _select_rows(table)}
+def match_rows(table: Table, names: int, index: ImageIndex, rows: range | None = None) -> dict[int, Path]:
+    """Return the image files of rows, by default evenly spaced ones, by row; rows without a file are left out."""
+    matches = {row: index.find(table.rows[row][names]) for row in (_select_rows(table) if rows is None else rows)}
     known = set(index.files)  # paths such as ../raw/1.jpg may be those of files outside the folder
     # A file in another folder with another form of the number is probably another image.
     return {

@@ -21,6 +21,7 @@ _LABEL_WORDS = frozenset(
     {"label", "labels", "class", "classes", "category", "categories", "target", "targets"}
     | {"species", "breed", "diagnosis", "digit", "emotion"}
 )
+_GLUED = re.compile("(id|idx|index|no|num|number|name|code)$")  # as in classname
 # Letters and digits of the headers of bounding boxes.
 _BOX_CORNER = re.compile(r"(?:roi|bbox|box|bb)?(x1|y1|xmin|ymin|minx|miny|xc|yc|xcenter|ycenter)")
 _BOX_HEADERS = frozenset({"bbox", "bndbox", "boundingbox", "box", "regionshapeattributes"})
@@ -89,7 +90,7 @@ def find_columns(
     others = [each for each in range(table.n_columns) if each not in (names, split) and _is_informative(table, each)]
     groups = find_column(table, given, "--groups")
     if groups is None:
-        groups = _find_named_groups(table, [each for each in others if each != label])
+        groups = find_named_groups(table, [each for each in others if each != label])
     if groups is not None and groups in (names, label, split):
         raise DataError(
             f"{table.where}: {table.describe(groups)} is the column of groups, and also of images, labels or splits. "
@@ -104,7 +105,7 @@ def find_columns(
     return columns
 
 
-def _find_named_groups(table: Table, columns: list[int]) -> int | None:
+def find_named_groups(table: Table, columns: list[int]) -> int | None:
     """Return the first column of groups by its header and repeated values, or None."""
     header = table.header or [""] * table.n_columns
     return next((each for each in columns if is_group_column(header[each], table.column(each))), None)
@@ -124,11 +125,11 @@ def is_label_header(header: str) -> bool:
 
     Examples
     --------
-    >>> [is_label_header(header) for header in ("Label", "ClassId", "target_class", "y", "classified_by", "Y1")]
-    [True, True, True, True, False, False]
+    >>> [is_label_header(header) for header in ("Label", "ClassId", "classname", "target_class", "y", "classified_by")]
+    [True, True, True, True, True, False]
     """
-    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", header)
-    return header.lower() == "y" or any(word.lower() in _LABEL_WORDS for word in words)
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", header)]
+    return header.lower() == "y" or any(_GLUED.sub("", word) in _LABEL_WORDS or word in _LABEL_WORDS for word in words)
 
 
 def has_boxes(table: Table) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from skconv.data.dataset import Splits
 from skconv.data.folder_tree import walk_files
-from skconv.data.groups import NO_GROUPS, ImageGroups, collect_groups, find_series
+from skconv.data.groups import NO_GROUPS, ImageGroups, collect_groups, find_named_folders, find_series
 from skconv.data.image_files import decode_files
 from skconv.data.labels import clean_labels
 from skconv.data.spec import DataSpec
@@ -166,7 +166,7 @@ def list_labelled_files(table: Table, index: ImageIndex, spec: DataSpec) -> List
     if columns.groups is not None:
         groups = _read_groups(table, columns.groups, rows, files, is_chosen=spec.given_groups is not None)
     elif spec.groups != NO_GROUPS:
-        groups = _find_series(files, labels)
+        groups = find_named_folders(files, labels, index.folder, len(files)) or _find_series(files, labels)
     return Listing(files, labels, [splits[row] for row in rows], groups)
 
 
