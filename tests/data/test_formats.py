@@ -9,7 +9,7 @@ from PIL import Image
 
 from skconv import load_dataset
 from skconv.data.inputs import load_inputs
-from skconv.exceptions import ParameterError
+from skconv.exceptions import ParameterError, SkconvError
 from skconv.images.spec import PREPROCESSING, ImageSpec, PreprocessingStep
 
 LABELS = np.arange(6) % 3
@@ -131,3 +131,13 @@ def test_rows_of_pixels_have_no_groups(tmp_path, samples):
     (tmp_path / "y_train.csv").write_text("0\n1\n2\n0\n1\n2\n")
     with pytest.raises(ParameterError, match="'groups' is a column of a table that lists images"):
         load_dataset(table, groups="patient")
+
+
+@pytest.mark.parametrize("options", [{"groups": "^(p)"}, {"groups": "patient"}, {"class_level": 1}])
+def test_error_names_options_because_of_which_arrays_are_not_read(tmp_path, samples, options):
+    folder = samples.idx_folder(tmp_path / "idx")
+    with pytest.raises(SkconvError, match=f"because of '{next(iter(options))}': omit it to read the arrays"):
+        load_dataset(folder, **options)
+    with pytest.raises(SkconvError) as error:
+        load_dataset(samples.class_folders(tmp_path / "images", "ant"), **options)
+    assert "omit it" not in str(error.value)

@@ -163,7 +163,7 @@ def test_options_of_a_data_frame_are_checked():
     frame = pandas.DataFrame({"file": ["a.png"], "label": ["a"], "patient": ["p1"]})
     with pytest.raises(ParameterError, match="'class_level' parameter is for a folder; the source is a data frame"):
         load_dataset(frame, class_level=1)
-    with pytest.raises(ParameterError, match=r"'groups' parameter must be 'none', the name .* type Series"):
+    with pytest.raises(ParameterError, match=r"'groups' parameter must be the name .* Got a Series"):
         load_dataset(frame, groups=frame["patient"])
 
 

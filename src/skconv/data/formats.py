@@ -20,7 +20,7 @@ from skconv.data.folder_tree import count_excluded
 from skconv.data.folders.class_folders import read_class_folders
 from skconv.data.idx_files import has_idx_files, read_idx_folder
 from skconv.data.npz_files import has_npy_pair, read_npz, read_npz_images
-from skconv.data.spec import FOLDER_OPTIONS, FORMATS, DataSpec, Format
+from skconv.data.spec import FOLDER_OPTIONS, FORMATS, DataSpec, Format, list_formats
 from skconv.data.tables.csv_arrays import find_csv_images, has_csv_pair, read_csv_pairs
 from skconv.data.tables.image_tables import (
     list_named_files,
@@ -31,7 +31,7 @@ from skconv.data.tables.image_tables import (
 )
 from skconv.data.tables.other_splits import note_other_splits
 from skconv.data.tables.pixel_csv import read_pixel_csv
-from skconv.exceptions import ParameterError
+from skconv.exceptions import ParameterError, SkconvError
 from skconv.images.spec import ImageSpec
 from skconv.text import format_count
 
@@ -122,6 +122,23 @@ def _read_idx(spec: DataSpec, progress: bool) -> Dataset:
     return _to_dataset(read_idx_folder(spec.path, exclude=spec.exclude or ()), spec)
 
 
+def _read_class_folders(spec: DataSpec, progress: bool) -> Dataset:
+    """Read class folders; an error names the options because of which another format was not read."""
+    try:
+        return _read_folder(read_class_folders, spec, progress)
+    except SkconvError as error:
+        given = spec.list_folder_options()
+        excluded = [spec.exclude] if spec.exclude else []
+        others = [each for each in list_formats() if each.priority >= 0 and each.accepts(spec.path, *excluded)]
+        unused = sorted({name for each in others for name in given - each.folder_options})
+        if not unused:
+            raise
+        raise type(error)(
+            f"{error} Images were searched for because of {' and '.join(map(repr, unused))}: omit "
+            f"{'it' if len(unused) == 1 else 'them'} to read the arrays or tables of the folder."
+        ) from error
+
+
 def note_excluded(spec: DataSpec) -> None:
     """Warn about the number of files of a folder of arrays or tables that are left out."""
     exclude = spec.exclude or ()
@@ -152,7 +169,7 @@ FORMATS.register(
     "class-folders",
     Format(
         lambda path, exclude=(): path.is_dir(),
-        partial(_read_folder, read_class_folders),
+        _read_class_folders,
         priority=-1,
         chooses_classes=True,
         folder_options=frozenset({*FOLDER_OPTIONS, "groups"}),

@@ -287,10 +287,8 @@ class DataSpec:
 
     def _check_groups(self) -> None:
         if not isinstance(self.groups, str | int | None):
-            raise ParameterError(
-                "The 'groups' parameter must be 'none', the name of a column, or a pattern. Got an object of type "
-                f"{type(self.groups).__name__}."
-            )
+            kind = type(self.groups).__name__
+            raise ParameterError(f"The 'groups' parameter must be the name of a column, or a pattern. Got a {kind}.")
         if self.given_groups is None or self.source is None:
             return
         if self.is_named or not (self.path.is_dir() or is_table_name(self.path)):
@@ -299,13 +297,17 @@ class DataSpec:
                 f"folder; the source is '{self.source}'. Omit it."
             )
 
+    def list_folder_options(self) -> set[str]:
+        """Return the names of the options for a folder that are set."""
+        options = {name: getattr(self, name) for name in FOLDER_OPTIONS} | {"groups": self.given_groups}
+        return {name for name, value in options.items() if value is not None}
+
     def _find_format(self) -> Format:
         path = self.path
         if not path.is_dir() and not path.is_file():
             raise DataError(f"{path} is neither a file nor a folder; expected {_FORMATS}.")
         excluded = [self.exclude] if self.exclude else []
-        options = {name: getattr(self, name) for name in FOLDER_OPTIONS} | {"groups": self.given_groups}
-        given = {name for name, value in options.items() if value is not None} if path.is_dir() else set()
+        given = self.list_folder_options() if path.is_dir() else set()
         for format_ in list_formats():
             if given <= format_.folder_options and format_.accepts(path, *excluded):
                 return format_
