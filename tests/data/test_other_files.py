@@ -20,6 +20,9 @@ from skconv.exceptions import DataError
         ("a.parquet", b"PAR1", "Save it as CSV"),
         ("train.h5", b"\x89HDF\r\n\x1a\n", "h5py.*numpy.savez"),
         ("train_32x32.mat", b"MATLAB 5.0", "loadmat.*numpy.savez"),
+        ("train.tfrec", b"", "TFRecordDataset.*numpy.savez"),
+        ("a-train.tfrecord-00000-of-00002", b"", "TFRecordDataset.*numpy.savez"),
+        ("data.mdb", b"", "lmdb.*numpy.savez"),
         ("data_batch_1", pickle.dumps([1], protocol=2), "refused.*numpy.savez"),
         ("metadata.jsonl", b"{}", "as CSV"),
         ("a.mp4", b"", "frames"),
@@ -32,6 +35,14 @@ def test_error_states_what_to_do(tmp_path, name, start, message):
     if name != "labels.csv":  # a folder that may have a table of labels
         with pytest.raises(DataError, match=f"no folder per class.*{name}.*{message}"):
             load_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["labels.xlsx", "train.parquet", "imagelabels.mat", "labels.json", "labels.pkl"])
+def test_file_that_may_have_the_labels_of_images_is_to_be_saved_as_csv(tmp_path, samples, name):
+    samples.class_folders(tmp_path, "images", n=4)
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(DataError, match=f"If .*{name} has the labels, save .* as CSV, and pass the CSV file"):
+        load_dataset(tmp_path)
 
 
 def test_one_image_is_not_a_data_set(tmp_path):

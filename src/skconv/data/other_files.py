@@ -19,6 +19,8 @@ _PICKLE = (
     "may contain pickled objects and is refused, because loading them can run code",
     f"If you trust the file, load it in Python. {_TO_NPZ}",
 )
+_TFRECORD = ("has records of TensorFlow", f"Read it with tf.data.TFRecordDataset. {_TO_NPZ}")
+_LMDB = ("is an LMDB database", f"Read it with the package lmdb. {_TO_NPZ}")
 _MARKUP = ("has annotations, not images", _TO_CSV)
 _VIDEO = ("is a video", "Save its frames as images, in one folder per class, and pass the outer folder.")
 _IMAGE = (
@@ -31,10 +33,14 @@ _BY_SUFFIX = {
     **dict.fromkeys((".parquet", ".feather", ".arrow", ".db", ".sqlite", ".sqlite3", ".rds", ".rdata", ".dta"), _TABLE),
     **dict.fromkeys((".h5", ".hdf5", ".hdf"), _HDF5),
     ".mat": _MATLAB,
+    **dict.fromkeys((".tfrecord", ".tfrecords", ".tfrec"), _TFRECORD),
+    **dict.fromkeys((".mdb", ".lmdb"), _LMDB),
     **dict.fromkeys((".pt", ".pth", ".pkl", ".pickle", ".joblib"), _PICKLE),
     **dict.fromkeys((".json", ".jsonl", ".xml", ".yaml", ".yml"), _MARKUP),
     **dict.fromkeys((".mp4", ".avi", ".mov", ".mkv", ".webm"), _VIDEO),
 }
+_SHARD = re.compile(r"-\d+-of-\d+$")  # as in train.tfrecord-00000-of-00010
+_LABELS = (_SPREADSHEET, _TABLE, _HDF5, _MATLAB, _PICKLE, _MARKUP)
 # File signatures, for files with other suffixes.
 _BY_START = [
     (re.compile(rb"PK\x03\x04|Rar!\x1a\x07|7z\xbc\xaf|BZh\d|\xfd7zXZ|\x28\xb5\x2f\xfd|\x1f\x8b"), _ARCHIVE),
@@ -55,7 +61,7 @@ def describe_other(path: Path) -> tuple[str, str] | None:
     >>> describe_other(Path("data.zip"))
     ('is an archive', 'Unpack it, and pass the folder.')
     """
-    found = _BY_SUFFIX.get(path.suffix.lower())
+    found = _BY_SUFFIX.get(_SHARD.sub("", path.suffix.lower()))
     if found is not None or not path.is_file():
         return found
     try:
@@ -66,3 +72,8 @@ def describe_other(path: Path) -> tuple[str, str] | None:
     if looks_like_image(path.name, start):
         return _IMAGE
     return next((each for pattern, each in _BY_START if pattern.match(start)), None)
+
+
+def may_have_labels(path: Path) -> bool:
+    """Return whether a file beside images may have their labels: a spreadsheet, a binary table, arrays, annotations."""
+    return describe_other(path) in _LABELS

@@ -47,7 +47,7 @@ def test_read_class_folders_rejects_folders_without_classes(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "a", "cat")
     (folder / "dog").mkdir()
     (folder / "dog" / "scan.dcm").write_bytes(b"DICM")
-    with pytest.raises(DataError, match=r"only one folder of images, 'cat'; 'dog' have no .*files: 1 \.dcm"):
+    with pytest.raises(DataError, match=r"only one folder of images, 'cat'; 'dog' has no .*files: 1 \.dcm"):
         read_class_folders(DataSpec(folder))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from skconv.data.folder_tree import ImageFolder, OtherFiles, list_training, quote_names
 from skconv.data.folders.table_files import find_pixel_table, find_table
 from skconv.data.label_pattern import suggest_pattern
-from skconv.data.other_files import describe_other
+from skconv.data.other_files import describe_other, may_have_labels
 from skconv.exceptions import DataError
 from skconv.text import format_count
 
@@ -23,7 +23,8 @@ def too_few_classes(top: ImageFolder, others: OtherFiles) -> DataError:
     elif top.images:
         found = f"{format_count(len(top.images), 'image')}, but no folder per class"
     if top.other_folders:
-        found += f"; {quote_names(top.other_folders)} have no images"
+        verb = "has" if len(top.other_folders) == 1 else "have"
+        found += f"; {quote_names(top.other_folders)} {verb} no images"
     if others.kinds:
         found += f"; other files: {others.describe()}"
     return DataError(f"{top.path} has {found}. {suggest_source(top, others)}")
@@ -53,11 +54,16 @@ def suggest_source(top: ImageFolder, others: OtherFiles) -> str:
         return f"If the file names contain the class, as in '{images[0].name}', pass --label-pattern '{pattern}'."
     if any(name.lower() in _DETECTION for name in others.folders) or _has_annotations(others, len(images)):
         return f"{_REMEDY}. If annotations mark objects in the images, crop the objects first."
+    labels = next((each for each in others.examples.values() if images and may_have_labels(Path(each))), None)
+    if labels is not None:
+        return (
+            f"If {labels} has the labels, save the names of the images and their labels as CSV, and pass the CSV file."
+        )
     fix = "Expected at least two, one per class: add another class folder" if top.folders else _REMEDY
     return f"{fix}; if a table has the labels, pass it as the source and the folder of the images as --images."
 
 
 def _has_annotations(others: OtherFiles, n_images: int) -> bool:
-    """Return whether other files are annotations for object detection: a COCO file, or XML or text per image."""
+    """Return whether other files are annotations of objects: a COCO file, or XML, text or JSON per image."""
     is_coco = others.examples.get(".json", "").lower().endswith("coco.json")
-    return is_coco or max(others.kinds[".xml"], others.kinds[".txt"]) > n_images / 2 > 0
+    return is_coco or max(others.kinds[suffix] for suffix in (".xml", ".txt", ".json")) > n_images / 2 > 0

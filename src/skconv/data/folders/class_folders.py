@@ -12,6 +12,7 @@ import numpy as np
 
 from skconv.data.dataset import Splits
 from skconv.data.folders.layout import SPLITS, FileSplit, find_layout
+from skconv.data.folders.split_tables import note_split_tables
 from skconv.data.folders.table_files import check_tables
 from skconv.data.folders.table_groups import find_table_groups
 from skconv.data.groups import NO_GROUPS, ImageGroups, find_folder_groups, find_named_folders, find_series, match_groups
@@ -39,6 +40,8 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
         [label for split in used for label in split.labels],
         spec.path,
     )
+    if len(used) == 1:
+        note_split_tables(layout.tables, used[0].files, spec.path)
     training = layout.splits["train"]
     elsewhere = {label for name in SPLITS[1:] if name in layout.splits for label in layout.splits[name].labels}
     drop = [name for name in spec.drop_class or () if name in training.labels or name not in elsewhere]
