@@ -228,3 +228,11 @@ def test_images_without_a_group_are_noted(tmp_path, flat):
 def test_no_groups_is_not_the_name_of_a_column(tmp_path, flat):
     rows = [[name, ["none", "some"][i % 2]] for i, name in enumerate(NAMES)]
     assert len(load_dataset(write_rows(tmp_path / "a.csv", rows), images=flat, groups="none").train_labels) == N
+
+
+def test_groups_with_an_image_in_common_are_one_group(tmp_path, flat):
+    rows = [[name, KINDS[i], f"p{i % 4}"] for i, name in enumerate(NAMES)]
+    repeated = [[NAMES[0], KINDS[0], "p1"], [NAMES[2], KINDS[2], "p1"], [NAMES[3], KINDS[3], ""]]
+    table = write_rows(tmp_path / "a.csv", rows + repeated, ["file", "label", "patient"])
+    dataset = load_dataset(table, images=flat)
+    assert dataset.groups.encode(dataset.list_names()).tolist() == [0, 0, 0, 1] * 3

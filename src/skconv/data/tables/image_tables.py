@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -158,23 +158,36 @@ def list_labelled_files(table: Table, index: ImageIndex, spec: DataSpec) -> List
         labels[row] = label
     found = match_images(table.where, list(dict.fromkeys(names[row] for row in rows)), index)
     check_found(table.where, [names[row] for row in rows], found, index.folder, skip_missing=bool(spec.skip_unreadable))
-    rows = [row for row in rows if names[row] in found]
-    rows = _drop_repeated(table, rows, names, labels, found)
+    listed = [row for row in rows if names[row] in found]
+    rows = _drop_repeated(table, listed, names, labels, found)
     note_unlisted(table.where, found, index)
     files, labels = [found[names[row]] for row in rows], [labels[row] for row in rows]
     groups = None
     if columns.groups is not None:
-        groups = _read_groups(table, columns.groups, rows, files, is_chosen=spec.given_groups is not None)
+        row_files = {row: found[names[row]] for row in listed}
+        groups = _read_groups(table, columns.groups, row_files, is_chosen=spec.given_groups is not None)
     elif spec.groups != NO_GROUPS:
         groups = find_named_folders(files, labels, index.folder, len(files)) or _find_series(files, labels)
     return Listing(files, labels, [splits[row] for row in rows], groups)
 
 
-def _read_groups(
-    table: Table, column: int, rows: Sequence[int], files: Sequence[Path], *, is_chosen: bool
-) -> ImageGroups:
+def _read_groups(table: Table, column: int, row_files: Mapping[int, Path], *, is_chosen: bool) -> ImageGroups:
+    """Return the groups of the image files of rows; groups that have an image in common are one group."""
     cells = table.column(column)
-    found = {str(file): cells[row] for file, row in zip(files, rows, strict=True)}
+    found: dict[str, str] = {}
+    joined: dict[str, str] = {}  # the group that contains another one
+
+    def follow(group: str) -> str:
+        while group in joined:
+            group = joined[group]
+        return group
+
+    for row, file in row_files.items():
+        group, other = follow(cells[row]), follow(found.get(str(file), ""))
+        if "" not in (group, other) and group != other:
+            joined[group] = other
+        found[str(file)] = other or group
+    found = {name: follow(group) for name, group in found.items()}
     article = "" if table.header is None else "the column "
     return collect_groups(found, table.where, f"{article}{table.describe(column)}", is_chosen=is_chosen)
 
