@@ -1,6 +1,7 @@
 """Users' modules that copies, training mode, single images or other number types make difficult."""
 
 import functools
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 
 from skconv import CNNClassifier, OnnxClassifier
 from skconv.exceptions import ModelFileError, ParameterError
+from skconv.networks.spec import NetworkSpec, import_network
 
 from .foreign_modules import SizedNet
 
@@ -280,6 +282,28 @@ def test_load_names_tensors_that_are_not_saved_as_a_possible_reason(images, tmp_
     fit(Projected, images).save(tmp_path / "model")
     with pytest.raises(ModelFileError, match=r"draws tensors at random.* persistent buffers"):
         CNNClassifier.load(tmp_path / "model", network=Projected)
+
+
+@pytest.mark.parametrize(
+    ("network", "words"), [(Linear, "lacks the tensor"), (functools.partial(SizedNet, width=5), "5")]
+)
+def test_load_refuses_the_weights_of_another_class(images, tmp_path, network, words):
+    fit(SizedNet, images).save(tmp_path / "model")
+    with pytest.raises(ModelFileError, match=rf"{words}.* the network that was passed has .* with the same options"):
+        CNNClassifier.load(tmp_path / "model", network=network)
+
+
+def test_partial_of_a_class_is_imported(tmp_path, monkeypatch):
+    (tmp_path / "partial_of_test.py").write_text(
+        "import functools\nimport os\nfrom torch import nn\n"
+        "Net = functools.partial(nn.Linear, 64, 4)\n"
+        "list_files = functools.partial(os.listdir, '.')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    assert NetworkSpec.from_recipe({"name": "partial_of_test:Net"}).factory.func is nn.Linear
+    with pytest.raises(ParameterError, match="expected a class"):
+        import_network("partial_of_test:list_files")
 
 
 class Branching(Linear):

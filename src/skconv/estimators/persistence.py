@@ -188,7 +188,7 @@ def _load_network(path: Path, config: ModelConfig, spec: NetworkSpec) -> Network
         _check_size(path, spec, shape)
     with torch.random.fork_rng(devices=[]):
         network = spec.create(**shape)
-    load_weights(path, network)
+    load_weights(path, network, passed=is_own_code)
     if is_own_code and ONNX_NAME in config.files:
         _compare_with_onnx(path, config, network)
     return network

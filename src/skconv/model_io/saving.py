@@ -123,10 +123,13 @@ def save_model(
     return written
 
 
-def load_weights(folder: str | os.PathLike[str], network: nn.Module) -> None:
-    """Load the weights in a folder; if names, shapes or dtypes differ, raise `ModelFileError` before any change."""
+def load_weights(folder: str | os.PathLike[str], network: nn.Module, *, passed: bool = False) -> None:
+    """Load the weights in a folder; if names, shapes or dtypes differ, raise `ModelFileError` before any change.
+
+    `passed` is whether the user has passed the network, instead of one created from ``config.json``.
+    """
     weights = read_weights(folder)
-    _check_names_and_shapes(weights, network.state_dict(), Path(folder) / WEIGHTS_NAME)
+    _check_names_and_shapes(weights, network.state_dict(), Path(folder) / WEIGHTS_NAME, passed=passed)
     network.load_state_dict(weights)
 
 
@@ -191,22 +194,28 @@ def _write_weights(path: Path, weights: dict[str, Tensor]) -> None:
     path.write_bytes(save({name: tensor.contiguous().clone() for name, tensor in weights.items()}))
 
 
-def _check_names_and_shapes(weights: dict[str, Tensor], expected: dict[str, Tensor], path: Path) -> None:
+def _check_names_and_shapes(
+    weights: dict[str, Tensor], expected: dict[str, Tensor], path: Path, *, passed: bool
+) -> None:
+    owner, fix = (
+        "the network in config.json",
+        "Load the model with the version of skconv that saved it, or train again.",
+    )
+    if passed:
+        owner, fix = "the network that was passed", "Pass the class of the trained network, with the same options."
     missing = sorted(set(expected) - set(weights))
     unknown = sorted(set(weights) - set(expected))
     if missing or unknown:
         difference = f"lacks the tensor '{missing[0]}'" if missing else f"has an unknown tensor '{unknown[0][:80]}'"
         raise ModelFileError(
-            f"{path} {difference}; it has {len(weights)} tensors, but the network in config.json has {len(expected)}. "
-            "Load the model with the version of skconv that saved it, or train again."
+            f"{path} {difference}; it has {len(weights)} tensors, but {owner} has {len(expected)}. {fix}"
         )
     for name, tensor in weights.items():
         wanted = expected[name]
         if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:
             raise ModelFileError(
-                f"{path}: '{name}' is {tensor.dtype} {tuple(tensor.shape)}, but the network in config.json has "
-                f"{wanted.dtype} {tuple(wanted.shape)}. Load the model with the version of skconv that saved it, or "
-                "train again."
+                f"{path}: '{name}' is {tensor.dtype} {tuple(tensor.shape)}, but {owner} has {wanted.dtype} "
+                f"{tuple(wanted.shape)}. {fix}"
             )
 
 

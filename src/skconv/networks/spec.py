@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -197,7 +198,7 @@ def find_import_path(network: Any) -> str:
 
 
 def import_network(path: str) -> Any:
-    """Import a user's class, function or module, ``"package.module:Name"``, also from the current folder.
+    """Import a user's class, function, partial or module, ``"package.module:Name"``, also from the current folder.
 
     Code of the module is executed. Functions of the standard library are refused, because a recipe could call them.
 
@@ -222,12 +223,15 @@ def import_network(path: str) -> Any:
             f"The network '{path}' cannot be imported ({type(error).__name__}: {format_error(error)}). "
             "Expected package.module:Name; run the command in the folder of the module, or install its package."
         ) from error
-    is_class = isinstance(value, type) and issubclass(value, nn.Module)
-    is_own_function = isfunction(value) and value.__module__.partition(".")[0] not in sys.stdlib_module_names
+    called = value
+    while isinstance(called, functools.partial):
+        called = called.func
+    is_class = isinstance(called, type) and issubclass(called, nn.Module)
+    is_own_function = isfunction(called) and called.__module__.partition(".")[0] not in sys.stdlib_module_names
     if not (is_class or is_own_function or isinstance(value, nn.Module)):
         raise ParameterError(
             f"The network '{path}' is {value!r:.100}; expected a class derived from torch.nn.Module, an instance of "
-            "it, or a function that returns one."
+            "it, or a function or functools.partial that returns one."
         )
     return value
 
