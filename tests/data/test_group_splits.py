@@ -87,6 +87,8 @@ def test_images_in_groups_of_training_images_are_noted():
     data = replace(data, **splits)
     note = describe_shared(data)
     assert "1 of 3 validation images and 2 of 3 test images are in groups of training images, by the column" in note
+    assert note.endswith("pass --groups none.")
+    assert describe_shared(replace(data, groups=replace(data.groups, is_chosen=True))).endswith("to one split.")
     assert describe_shared(replace(data, groups=ImageGroups({"0.png": "0"}, "test"))) is None
 
 

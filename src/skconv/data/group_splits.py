@@ -43,12 +43,17 @@ def describe_groups(dataset: Dataset, n_groups: int | None) -> str:
             f"{dataset.name}: each training image is a group of its own, by {origin}, so single images are held out. "
             "If images are not independent, pass another column or pattern as --groups."
         )
-    is_chosen = dataset.groups is not None and dataset.groups.is_chosen
-    advice = "" if is_chosen else " If they are independent, pass --groups none."
     return (
         f"{dataset.name}: the {len(dataset.train_labels):,} training images are in {n_groups:,} groups, by {origin}. "
-        f"Images of a group may resemble each other, so they are trained on together or held out together.{advice}"
+        f"Images of a group may resemble each other, so they are trained on together or held out together."
+        f"{_advise(dataset)}"
     )
+
+
+def _advise(dataset: Dataset) -> str:
+    """Return a sentence on the option `groups`, unless the groups were chosen with it."""
+    is_chosen = dataset.groups is not None and dataset.groups.is_chosen
+    return "" if is_chosen else " If they are independent, pass --groups none."
 
 
 def describe_random(dataset: Dataset) -> str:
@@ -74,7 +79,7 @@ def describe_shared(dataset: Dataset) -> str | None:
         return None
     return (
         f"{dataset.name}: {' and '.join(found)} are in groups of training images, by {dataset.groups.origin}, so the "
-        "accuracy on them may be too high. Move the images of each group to one split."
+        f"accuracy on them may be too high. Move the images of each group to one split.{_advise(dataset)}"
     )
 
 
