@@ -273,6 +273,8 @@ class OnnxClassifier:
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Return the most probable label of each image, shape (n,), from `classes_`.
 
+        The labels of a model that a command has trained are indices into `class_names`.
+
         Parameters, errors and warnings are those of `predict_proba`.
         """
         return self.classes_[self.predict_proba(images).argmax(1)]

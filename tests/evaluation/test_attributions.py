@@ -44,6 +44,25 @@ def test_occlude_covers_with_the_background_colour():
     assert (covered[0] == image).all()
 
 
+def test_occlude_needs_no_more_predictions_for_large_images():
+    counts = []
+
+    def predict(images):
+        counts.append(len(images))
+        share = (images[:, 20:100, 20:100] > 0).mean((1, 2))  # of a square that the patches do not divide
+        return np.stack([share, 1 - share], axis=1)
+
+    for side in (32, 160):
+        image = np.zeros((side, side), np.uint8)
+        image[20:100, 20:100] = 255
+        drop = occlude(predict, image, 0)
+        assert drop.shape == (side, side) and drop[24, 24] > 0
+    assert counts[1] <= counts[0] <= 1300
+    assert not drop[:, 135:].any()  # too far away for a patch
+    inside = drop[50:70, 50:70]
+    np.testing.assert_allclose(inside, inside[0, 0])  # also between the steps
+
+
 @pytest.mark.parametrize("patch", [0, 9])
 def test_occlude_refuses_a_patch_larger_than_the_image(patch):
     with pytest.raises(ParameterError, match="1 to 8"):

@@ -20,7 +20,7 @@ from skconv.cli.options import DATA_HELP
             "--time-limit (5m); standard for data sets in the format of MNIST, or with options such as --network."
         ),
     ],
-    out=typer.Option(help="New folder for the results; default: runs/DATA-RECIPE."),
+    out=typer.Option(help="New folder for the results; default: runs/DATA-RECIPE, with -2, -3 … if that exists."),
     seeds=typer.Option(min=1, max=1000, help="Number of runs with consecutive seeds; prints mean and deviation."),
     init_from=typer.Option(help="Model to initialise the weights from; classes and image size may differ."),
     freeze_fraction=typer.Option(
@@ -58,7 +58,9 @@ def tune() -> None:
     "skconv ensemble kaggle-digits --folds 5 --recipe kaggle",
     progress=True,
     folds=typer.Option(min=2, max=1000, help="Number of members; default: the recipe's folds, or 5."),
-    out=typer.Option(help="New folder for the results; default: runs/DATA-RECIPE-ensemble."),
+    out=typer.Option(
+        help="New folder for the results; default: runs/DATA-RECIPE-ensemble, with -2, -3 … if that exists."
+    ),
 )
 def ensemble() -> None:
     """Train a k-fold ensemble and save it as one model.
@@ -72,7 +74,7 @@ def ensemble() -> None:
     "skconv cross-validate mnist --folds 5 --recipe fast",
     progress=True,
     folds=typer.Option(min=2, max=1000, help="Number of folds."),
-    out=typer.Option(help="New folder for the results; default: runs/DATA-RECIPE-folds."),
+    out=typer.Option(help="New folder for the results; default: runs/DATA-RECIPE-folds, with -2, -3 … if that exists."),
 )
 def cross_validate() -> None:
     """Cross-validate a recipe on the training images.

@@ -236,8 +236,7 @@ def _draw_attributions(
     if network is not None:
         maps = [integrate_gradients(network, image, k) for k in order]
     else:
-        patch = max(1, min(image.shape[:2]) // 6)
-        maps = [occlude(classifier.predict_proba, image, k, patch=patch) for k in order]
+        maps = [occlude(classifier.predict_proba, image, k) for k in order]
     captions = [f"for {classifier.class_names[k]}, {100 * probabilities[k]:.1f} %" for k in order]
     return draw_attributions(np.stack([image] * len(order)), [[each] for each in maps], captions)
 

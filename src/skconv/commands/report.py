@@ -148,7 +148,7 @@ def report(
     images = describe_images(scored.dataset.name, scored.split, scores.n, scored.n_seen)
     options = {**data, "data_home": None}  # specific to the machine
     command = _describe_command(model, source, out=out, audit=audit, against=against, **options)
-    sections = write_sections(scored, command, issues, comparison)
+    sections = write_sections(scored, command, issues, comparison, progress=progress)
     page = render_page(
         title=f"{config.network.name} on {scored.dataset.name}",
         headline=f"{100 * scores.accuracy:.2f} % accuracy",

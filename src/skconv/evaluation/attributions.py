@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -14,16 +15,19 @@ from skconv.exceptions import DataError, ParameterError, missing_package
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+_PATCH = 5  # pixels; minimum side of the patch
+_MAX_POSITIONS = 36  # of the patch along one side; an image of 32×32 is covered pixel by pixel
 _STEPS = 64  # interpolation steps; the sum of the contributions is then accurate to about 1 %
 
 
 def occlude(
-    predict_proba: Callable[[np.ndarray], np.ndarray], image: np.ndarray, label: int, *, patch: int = 5
+    predict_proba: Callable[[np.ndarray], np.ndarray], image: np.ndarray, label: int, *, patch: int | None = None
 ) -> np.ndarray:
     """Return the mean drop in the probability of a class when a patch covers a pixel, -1..1, shape (h, w).
 
-    A square with a side of `patch` pixels, filled with the background colour, is moved pixel by pixel over the image,
-    uint8 (h, w) or (h, w, c). The result is the mean drop over the squares that cover a pixel. Positive values support
+    A square with a side of `patch` pixels, filled with the background colour, is moved over the image, uint8 (h, w) or
+    (h, w, c): pixel by pixel, or in larger steps if the image is larger than 32×32. None uses a sixth of the shorter
+    side, at least 5 pixels. The result is the mean drop over the squares that cover a pixel. Positive values support
     the class of column `label`. No gradients are needed, so any model can be explained.
 
     References
@@ -43,19 +47,24 @@ def occlude(
     """
     _check_image(image)
     height, width = image.shape[:2]
+    if patch is None:
+        patch = max(min(_PATCH, height, width), min(height, width) // 6)
     if not 1 <= patch <= min(height, width):
         raise ParameterError(f"The 'patch' parameter must be from 1 to {min(height, width)}. Got {patch}.")
     background = find_background(image)
-    # Squares may extend past the border, so that every pixel is covered by the same number of squares.
-    corners = [(y, x) for y in range(1 - patch, height) for x in range(1 - patch, width)]
+    # Squares may extend past the border, so that pixels near it are covered by as many squares as others.
+    step = min(patch, math.ceil((max(height, width) + patch - 1) / _MAX_POSITIONS))
+    corners = [(y, x) for y in range(1 - patch, height, step) for x in range(1 - patch, width, step)]
     covered = np.repeat(image[None], len(corners) + 1, axis=0)
     for copy, (y, x) in zip(covered[1:], corners, strict=True):
         copy[max(y, 0) : y + patch, max(x, 0) : x + patch] = background
     probabilities = predict_proba(covered)[:, label].astype(float)
-    drop = np.zeros((height, width))
+    drop, count = np.zeros((height, width)), np.zeros((height, width))
     for (y, x), probability in zip(corners, probabilities[1:], strict=True):
-        drop[max(y, 0) : y + patch, max(x, 0) : x + patch] += probabilities[0] - probability
-    return drop / patch**2
+        square = slice(max(y, 0), y + patch), slice(max(x, 0), x + patch)
+        drop[square] += probabilities[0] - probability
+        count[square] += 1
+    return drop / count
 
 
 def integrate_gradients(network: nn.Module, image: np.ndarray, label: int) -> np.ndarray:

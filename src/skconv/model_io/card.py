@@ -193,7 +193,8 @@ From Python, without torch:
 
     from skconv import OnnxClassifier
     model = OnnxClassifier("{folder}")
-    labels = model.predict(images)"""
+    probabilities = model.predict_proba(images)
+    names = [model.class_names[k] for k in probabilities.argmax(1)]"""
 
 
 def _describe_origin(config: ModelConfig) -> list[str]:

@@ -16,6 +16,7 @@ from skconv.evaluation.metrics import MISTAKE_COLUMNS, list_mistakes
 from skconv.evaluation.score_table import ScoreRow, list_agreement, list_ranking
 from skconv.model_io.config import describe_environment
 from skconv.model_io.folder import HELD_OUT_NAME, ONNX_NAME, WEIGHTS_NAME
+from skconv.progress import show_progress
 from skconv.reports import training_sections
 from skconv.reports.activations import draw_activations
 from skconv.reports.class_curves import list_curve_figures
@@ -62,7 +63,12 @@ class ScoredSource:
 
 
 def write_sections(
-    scored: ScoredSource, command: str, issues: Sequence[LabelIssue] | None, comparison: Sequence[Section] = ()
+    scored: ScoredSource,
+    command: str,
+    issues: Sequence[LabelIssue] | None,
+    comparison: Sequence[Section] = (),
+    *,
+    progress: bool = False,
 ) -> list[Section]:
     """Return all sections of the report page.
 
@@ -106,7 +112,7 @@ def write_sections(
         ),
         *([] if issues is None else [_show_issues(dataset, issues)]),
         _show_calibration(scored),
-        _show_attributions(scored, network),
+        _show_attributions(scored, network, progress=progress),
         *_show_activations(scored, network),
         Section("Size and speed", facts=_measure_speed(scored, network)),
         training_sections.describe_origin(classifier, command),
@@ -182,12 +188,13 @@ def _show_calibration(scored: ScoredSource) -> Section:
     )
 
 
-def _show_attributions(scored: ScoredSource, network: nn.Module | None) -> Section:
+def _show_attributions(scored: ScoredSource, network: nn.Module | None, *, progress: bool) -> Section:
     """Draw attributions of the most confident mistakes, followed by correct predictions if there are few mistakes."""
     predicted, confidence = scored.probabilities.argmax(1), scored.probabilities.max(1)
     chosen = np.lexsort((-confidence, predicted == scored.labels))[:_MAX_EXPLAINED]
     names = scored.classifier.class_names
-    maps = [[occlude(scored.classifier.predict_proba, scored.images[k], int(predicted[k]))] for k in chosen]
+    shown = show_progress(chosen, "occlusion", len(chosen), progress=progress)  # minutes for large networks
+    maps = [[occlude(scored.classifier.predict_proba, scored.images[k], int(predicted[k]))] for k in shown]
     text = (
         "Each image is followed by its attribution maps. Occlusion: covering orange parts lowers the probability of "
         "the predicted class, covering blue parts raises it."
@@ -195,7 +202,8 @@ def _show_attributions(scored: ScoredSource, network: nn.Module | None) -> Secti
     if network is None:
         pass
     elif has_captum():
-        for k, each in zip(chosen, maps, strict=True):
+        pairs = show_progress(list(zip(chosen, maps, strict=True)), "gradients", len(chosen), progress=progress)
+        for k, each in pairs:
             each.append(integrate_gradients(network, scored.images[k], int(predicted[k])))
         text += " Integrated gradients: orange pixels raise the probability, blue pixels lower it."
     else:
