@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skconv.competitions.tables import find_label, read_header, read_ids
 from skconv.data.catalog.lookup import CatalogEntry, get_entry
 from skconv.data.content import open_table
 from skconv.data.conversion import shape_rows
@@ -215,8 +216,10 @@ def _count_pixels(image_size: tuple[int, ...] | None) -> int | None:
 def _list_training_files(spec: DataSpec) -> Listing:
     train = spec.path / TRAIN
     index = _index_images(spec, train, TRAIN_FOLDER)
-    options = DataSpec(train, skip_unreadable=spec.skip_unreadable, groups=spec.groups)
-    return list_labelled_files(read_table(train), index, options)
+    table = read_table(train)
+    label = find_label(spec.path / SAMPLE, table)
+    options = DataSpec(train, label_column=label, skip_unreadable=spec.skip_unreadable, groups=spec.groups)
+    return list_labelled_files(table, index, options)
 
 
 def _list_test_files(spec: DataSpec) -> tuple[list[str], list[Path]]:
@@ -225,7 +228,7 @@ def _list_test_files(spec: DataSpec) -> tuple[list[str], list[Path]]:
     index = _index_images(spec, test, TEST_FOLDER)
     table = read_table(test).split_header()
     column = find_names(table, index) if table.n_columns > 2 else 0
-    ids = table.column(column) if table.n_columns > 2 else _read_ids(test)[1]
+    ids = table.column(column) if table.n_columns > 2 else read_ids(test)[1]
     others = [each for each in range(table.n_columns) if each != column and len(set(table.column(each))) > 1]
     if others:
         ignored = list_some([table.describe(each) for each in others], 5)
@@ -270,10 +273,10 @@ def _make_form(folder: Path, ids: list[str] | None, images: np.ndarray, labels: 
         has_sample = False
     if not has_sample:
         header, ids = (
-            (PIXEL_HEADER, number_rows(len(images))) if ids is None else (_read_header(folder / TEST, ids), ids)
+            (PIXEL_HEADER, number_rows(len(images))) if ids is None else (read_header(folder / TEST, ids), ids)
         )
         return SubmissionForm(header, tuple(ids), images, class_labels)
-    header, expected = _read_ids(sample)
+    header, expected = read_ids(sample)
     if len(expected) != len(images):
         raise DataError(
             f"{sample} has {len(expected)} rows, but {folder / TEST} has {len(images)}. Download both files again."
@@ -305,32 +308,6 @@ def _check_numbers(sample: Path, ids: list[str]) -> None:
 def number_rows(n: int) -> list[str]:
     """Return the ids of rows of pixels, numbered from 1 as on Kaggle."""
     return [str(row) for row in range(1, n + 1)]
-
-
-def _read_header(table: Path, ids: list[str]) -> tuple[str, str]:
-    """Return the header of a submission from that of a table of test images; the label is "label" if it has no name."""
-    rows = read_table(table).split_header()
-    headers = rows.header or []
-    if len(headers) <= 2:
-        return _read_ids(table)[0]
-    return next(header for column, header in enumerate(headers) if rows.column(column) == ids), "label"
-
-
-def _read_ids(table: Path) -> tuple[tuple[str, str], list[str]]:
-    """Return the header and the ids, the first column, of a table with one or two columns."""
-    rows = read_table(table).split_header()
-    header = rows.header or []
-    if len(header) not in (1, 2):
-        raise DataError(f"{table} has {len(header)} columns; expected an id and at most a label. Correct the file.")
-    if not rows.rows:
-        raise DataError(f"{table} has a header but no rows; expected one id per line. Download the file again.")
-    ids: dict[str, None] = {}
-    for row, name in enumerate(rows.column(0)):
-        if name in ids or not name:
-            problem = f"duplicate id '{name}'" if name else "the id is missing"
-            raise DataError(f"{rows.locate(row)}: {problem}. Correct or delete the line.")
-        ids[name] = None
-    return (header[0], header[1] if len(header) > 1 else "label"), list(ids)
 
 
 def _read_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.ndarray]:

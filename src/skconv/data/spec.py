@@ -283,7 +283,7 @@ class DataSpec:
         if self.source is not None and (self._name.startswith("openml:") or not is_table_name(self.path)):
             for name in ("images", "image_column", "label_column"):
                 if getattr(self, name) is not None:
-                    raise ParameterError(f"'{name}' requires a CSV file; the source is '{self.source}'. Omit '{name}'.")
+                    raise ParameterError(f"'{name}' requires a CSV file as the source. Got '{self.source}'.")
 
     def _check_groups(self) -> None:
         if not isinstance(self.groups, str | int | None):

@@ -188,6 +188,7 @@ REFUSED = {
     ),
     "other classes in the test": (["train/cat", "train/dog", "test/x", "test/y"], "None of the folders 'x', 'y'"),
     "no training split": (["test/cat", "test/dog", "data/cat", "data/dog"], "no folder 'train': is it a class or"),
+    "test of the only other folder": (["cats_test/cats", "x/cat", "x/dog"], "To train on 'x', pass .*x as the source"),
     "split and class in one name": (
         ["train_cat", "train_dog", "test_cat"],
         "are named after a split and a class. Move",

@@ -147,6 +147,8 @@ def _find_splits(
             f"The folders {quote_names(named)} in {top.path} are named after a split and a class. Move the images of "
             "each class into folders such as train/CLASS and test/CLASS."
         )
+    if not any(found is not None and found[0] == TRAIN for found in named.values()):
+        _check_held_out(top, [folder for folder in top.folders if named[folder.name] is not None], layout.root)
     kinds = {found[0] if found else "" for found in named.values()}
     names = {found[1] if found else strip_fillers(name) for name, found in named.items()}
     # Names that are equal except for the split, such as train2017 and val2017, or images and test_images.
@@ -156,6 +158,18 @@ def _find_splits(
             f"{suggest_source(top, others)}"
         )
     return None
+
+
+def _check_held_out(top: ImageFolder, held_out: Sequence[ImageFolder], root: Path) -> None:
+    """Raise `DataError` if the only folder beside folders named after validation or test splits has class folders."""
+    others = [folder for folder in top.folders if folder not in held_out]
+    if len(others) == 1 and held_out and len(descend(others[0]).folders) > 1:
+        raise DataError(
+            f"{top.path} has the folder '{others[0].name}' with class folders, and otherwise only folders named after "
+            f"splits: {quote_names(folder.name for folder in held_out)}. To train on '{others[0].name}', pass "
+            f"{descend(others[0]).path} as the source. If all these folders are classes, pass --class-level "
+            f"{len(top.path.relative_to(root).parts) + 1}."
+        )
 
 
 def _drop_repeated(groups: dict[str, list[ImageFolder]], layout: FolderLayout) -> None:
