@@ -9,6 +9,7 @@ from PIL import Image
 
 import skconv
 from skconv.commands.explain import explain
+from skconv.commands.scoring import choose_unseen
 from skconv.exceptions import DataError, ModelFileError, OutputError, SourceNotFoundError, UnknownNameError
 
 
@@ -127,6 +128,12 @@ def test_nearest_neighbour_of_a_training_image_is_itself(run, image, tmp_path):
     assert distances == sorted(distances)
     assert len(distances) == 19
     assert "Nearest training images" in str(result)
+
+
+def test_held_out_images_are_not_neighbours(run, image, tmp_path):
+    result = explain(run.model, image, out=tmp_path / "near.png", show="neighbours")
+    held_out = set(choose_unseen(skconv.OnnxClassifier(run.model), skconv.load_dataset("digits")).positions)
+    assert held_out and not held_out & {each.position for each in result.neighbours}
 
 
 def test_neighbours_come_from_the_given_source(run, image, tmp_path):

@@ -255,11 +255,12 @@ def _draw_neighbours(
 
     _warn_of_ensemble(network, "The features are")
     dataset = load_for_model(classifier, source, data_home=data_home)
-    n_train = len(dataset.train_images)
-    compared = np.unique(np.linspace(0, n_train - 1, min(n_train, _MAX_COMPARED)).astype(int))
-    images, note = convert_images(classifier, dataset, dataset.train_images[compared])
+    images, note = convert_images(classifier, dataset, dataset.train_images)
     if note:
         warnings.warn(note, stacklevel=4)
+    known = _find_trained(classifier, images)
+    compared = known[np.unique(np.linspace(0, len(known) - 1, min(len(known), _MAX_COMPARED)).astype(int))]
+    images = images[compared]
     features = collect_features(network, images)
     nearest, distances = find_nearest(features, collect_features(network, image[None])[0], _N_NEIGHBOURS)
     labels = [dataset.class_names[dataset.train_labels[compared[k]]] for k in nearest]
@@ -271,6 +272,16 @@ def _draw_neighbours(
     figure = draw_grid(np.concatenate([image[None], images[nearest]]), captions, title)
     found = zip(compared[nearest].tolist(), labels, distances.tolist(), strict=True)
     return figure, tuple(Neighbour(position, name, distance) for position, name, distance in found)
+
+
+def _find_trained(classifier: OnnxClassifier, images: np.ndarray) -> np.ndarray:
+    """Return the positions of the images that the model was trained on; all positions if it was trained on none."""
+    from skconv.model_io.records import read_fingerprints
+
+    fingerprints = read_fingerprints(classifier.folder, classifier.config)
+    positions = np.arange(len(images))
+    trained = positions if fingerprints is None else positions[fingerprints.contains(images)]
+    return trained if len(trained) else positions
 
 
 def _warn_of_ensemble(network: Network, subject: str) -> str:
