@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skconv import CNNClassifier, OnnxClassifier
-from skconv.exceptions import ModelFileError, ParameterError
+from skconv.exceptions import ModelFileError, ParameterError, UnknownNameError
 from skconv.networks.spec import NetworkSpec, import_network
 
 from .foreign_modules import SizedNet
@@ -146,6 +146,15 @@ def test_fault_of_a_module_is_found_before_training(images, network, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("weights", [Linear().state_dict(), "weights/linear.pt"])
+def test_weights_are_no_network(images, weights):
+    with pytest.raises(
+        (ParameterError, UnknownNameError), match="create the module, call its load_state_dict"
+    ) as caught:
+        fit(weights, images)
+    assert "\n" not in str(caught.value)
+
+
 def test_option_replaces_an_argument_of_the_data(images):
     assert fit(OfArea, images, network__image_size=8).net_.module_.module.layer.in_features == 64
 
@@ -256,7 +265,7 @@ class Fourier(nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore:The model is saved without:UserWarning")
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "muon"])
 def test_complex_weights_are_trained(images, tmp_path, optimizer):
     classifier = fit(Fourier, images, optimizer=optimizer)
     weight = classifier.net_.module_.module.weight

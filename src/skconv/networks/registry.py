@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any, overload
 
 from skconv.exceptions import ParameterError, UnknownNameError
@@ -15,6 +16,7 @@ from skconv.registry import RECIPES, Registry
 
 Factory = Callable[..., Network]
 NETWORKS: Registry[Factory] = Registry("networks", "network")
+_WEIGHTS_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".safetensors")
 SHAPE_OPTIONS = frozenset({"in_channels", "image_size", "num_classes"})  # passed to every factory
 
 
@@ -103,6 +105,9 @@ def check_network(name: str, options: Iterable[str], *, in_recipe: bool = False)
         known = list_options(name)
     except UnknownNameError as error:
         class_name = name.rpartition(".")[2] if "." in name else "MyNet"
+        if Path(name).suffix in _WEIGHTS_SUFFIXES:
+            hint = "For a file of weights, create the module, call its load_state_dict, and pass the module."
+            raise UnknownNameError(error.kind, error.name, error.available, hint) from None
         value = "pass package.module:Name" if in_recipe else f"import it and pass it: network={class_name}"
         hint = f"For a class of your own, {value}."
         raise UnknownNameError(error.kind, error.name, error.available, hint) from None

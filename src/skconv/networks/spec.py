@@ -11,7 +11,7 @@ from inspect import Parameter, isfunction
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from skconv.exceptions import ModelFileError, ParameterError
 from skconv.networks.blocks import Network
@@ -70,9 +70,14 @@ class NetworkSpec:
             )
         if isinstance(network, nn.Module) or callable(network):
             return cls(get_import_path(network), given, network)
+        if isinstance(network, Mapping) and network and all(isinstance(each, Tensor) for each in network.values()):
+            raise ParameterError(
+                "The 'network' parameter has tensors as values; create the module, call its load_state_dict, and pass "
+                "the module."
+            )
         raise ParameterError(
             "The 'network' parameter must be a name such as 'plain', a mapping such as {'name': 'fast', 'crop': 2}, or "
-            f"a torch.nn.Module: a class, a function that returns one, or an instance. Got {network!r}."
+            f"a torch.nn.Module: a class, a function that returns one, or an instance. Got {network!r:.200}."
         )
 
     @classmethod

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from skconv.training.batches import Augment, ImageDataset
 from skconv.training.callbacks import RecalibrateBatchNorm, RestoreBest, StopOnNaN, SyncMetrics
 from skconv.training.checkpointing import Checkpointing
 from skconv.training.net import ClassifierNet
-from skconv.training.optimizers import AdamW, Muon
+from skconv.training.optimizers import AdamW, Muon, create_adam
 from skconv.training.time_limit import FINAL_RATIO, RATE_FACTOR, RATE_RATIO, RISE, TimeLimit
 
 _AUTO_MIN = {"muon": (1300, 3)}  # minimum number of steps, until the EMA converges, and of epochs, per optimizer
@@ -31,7 +30,7 @@ _AUTO_EPOCHS_MAX_TINY = 50  # maximum for fewer than 50 images; more epochs did 
 _ONE_CYCLE_BETAS = (0.7, 0.95)
 _FEW_STEPS = 50  # the running averages of batch norm need about 50 steps to converge
 _SELECTED_BY = {"valid_loss": ("valid_loss",), "both_losses": ("train_loss", "valid_loss")}
-_OPTIMIZERS = {"adamw": AdamW, "adam": partial(torch.optim.Adam, fused=True), "muon": Muon}
+_OPTIMIZERS = {"adamw": AdamW, "adam": create_adam, "muon": Muon}
 
 
 @dataclass(frozen=True)

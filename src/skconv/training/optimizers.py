@@ -89,6 +89,14 @@ class AdamW(torch.optim.Optimizer):
         )
 
 
+def create_adam(params: Iterable[Any], **options: Any) -> torch.optim.Adam:
+    """Return Adam for parameters or groups of them, fused unless one is complex, which the fused step refuses."""
+    params = list(params)
+    groups = [each["params"] if isinstance(each, Mapping) else [each] for each in params]
+    is_complex = any(weight.is_complex() for group in groups for weight in group)
+    return torch.optim.Adam(params, fused=not is_complex, **options)
+
+
 def _view_as_real(tensors: list[Any]) -> list[Tensor]:
     """Return tensors, with real and imaginary parts instead of complex numbers, in the same memory."""
     return [torch.view_as_real(each.resolve_conj()) if each.is_complex() else each for each in tensors]
