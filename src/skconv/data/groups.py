@@ -110,7 +110,18 @@ def find_named_folders(files: Sequence[Path], labels: Sequence[str], root: Path,
 def _name_folder(folder: Path, root: Path) -> str | None:
     """Return the highest folder below `root` in a path that is named after a group, or None."""
     parts = folder.relative_to(root).parts if folder.is_relative_to(root) else folder.parts
-    return next((part for part in parts if _GROUP_FOLDER.fullmatch(part)), None)
+    return next(filter(is_group_folder, parts), None)
+
+
+def is_group_folder(name: str) -> bool:
+    """Return whether a folder is named after a group.
+
+    Examples
+    --------
+    >>> [is_group_folder(name) for name in ("patient00012", "Subject 3", "scan1", "patient")]
+    [True, True, False, False]
+    """
+    return _GROUP_FOLDER.fullmatch(name) is not None
 
 
 def has_groups(files: Sequence[Path], labels: Sequence[str], by_name: Mapping[str, str]) -> bool:

@@ -37,7 +37,7 @@ def test_read_class_folders_skips_system_files(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "a", "cat", "dog")
     for name in (".DS_Store", "cat/.DS_Store", "dog/Thumbs.db", "notes.txt", "cat/notes.txt"):
         (folder / name).write_bytes(b"x")
-    with pytest.warns(UserWarning, match="Ignored 5 other files: 3 hidden or system files, 2 .txt"):
+    with pytest.warns(UserWarning, match="Not read as images: 5 other files: 3 hidden or system files, 2 .txt"):
         assert len(read_class_folders(DataSpec(folder)).train_images) == 4
 
 
@@ -157,3 +157,13 @@ def test_read_class_folders_finds_groups_by_the_option(tmp_path, samples):
     assert len(splits.groups.by_name) == 20 and set(splits.groups.by_name.values()) == set("12345")
     with pytest.raises(DataError, match=r"no image has a group, by the pattern '\(q\)'.*Correct --groups"):
         read_class_folders(DataSpec(tmp_path, groups="(q)"))
+
+
+@pytest.mark.parametrize(("names", "count"), [(("tabby", "persian"), 1), (("patient1", "patient2"), 0)])
+def test_inner_folders_are_advised_as_classes_once_and_not_if_named_after_groups(tmp_path, samples, names, count):
+    for split in ("train", "val"):
+        samples.class_folders(tmp_path / split / "cat", *names[: 1 if split == "val" else 2])
+        samples.class_folders(tmp_path / split / "dog", f"{names[0]}3")
+    with pytest.warns(UserWarning) as caught:
+        read_class_folders(DataSpec(tmp_path))
+    assert sum("innermost folders" in str(each.message) for each in caught) == count

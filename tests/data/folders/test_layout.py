@@ -250,7 +250,7 @@ def test_find_layout_counts_other_files_in_one_note(tmp_path):
     assert describe(layout) == {"train": AB}
     assert [note.partition(";")[0] for note in layout.notes] == [
         f"Ignored 1 folder without images: {tmp_path.name}/docs.",
-        "Ignored 10 other files: 6 hidden or system files, 2 .csv, 1 .nef, 1 .txt",
+        "Not read as images: 10 other files: 6 hidden or system files, 2 .csv, 1 .nef, 1 .txt",
     ]
 
 

@@ -13,6 +13,7 @@ from skconv.data.folders.class_level import find_class_folders
 from skconv.data.folders.copies import check_classes, is_copy, split_copies
 from skconv.data.folders.masks import check_masks
 from skconv.data.folders.table_files import find_table
+from skconv.data.groups import is_group_folder
 from skconv.data.label_pattern import find_labels
 from skconv.data.labels import normalize_text, sort_names
 from skconv.data.split_names import SPLITS, TEST, TRAIN, VALID, split_name, strip_fillers
@@ -304,8 +305,10 @@ def _note_inner_folders(classes: dict[str, list[ImageFolder]], root: Path, notes
             f"All class folders contain the same folders {quote_names(sorted(*inside))}. If these are the classes, "
             f"pass class_level={level} (--class-level {level})."
         )
-    elif not any(folder.images for folder in class_folders):
-        notes.append("If the innermost folders are the classes, pass class_level=-1 (--class-level -1).")
+    elif not any(folder.images for folder in class_folders) and not all(is_group_folder(each.name) for each in nested):
+        advice = "If the innermost folders are the classes, pass class_level=-1 (--class-level -1)."
+        if advice not in notes:  # of another split
+            notes.append(advice)
 
 
 def _note_outsiders(layout: FolderLayout, tree: ImageFolder, others: OtherFiles) -> None:
@@ -334,7 +337,8 @@ def _note_others(layout: FolderLayout, tree: ImageFolder, others: OtherFiles) ->
     n_others = others.kinds.total()
     if n_others:
         layout.notes.append(
-            f"Ignored {format_count(n_others, 'other file')}: {others.describe()}; the first is {others.first}."
+            f"Not read as images: {format_count(n_others, 'other file')}: {others.describe()}; the first is "
+            f"{others.first}."
         )
 
 
