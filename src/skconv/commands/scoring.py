@@ -202,8 +202,8 @@ def _match_classes(class_names: tuple[str, ...], dataset: Dataset) -> np.ndarray
         raise DataError(
             f"{dataset.name} has classes that the model does not have: {which}. The data's classes: "
             f"{list_some(dataset.class_names)}. The model's classes: {list_some(class_names)}. Classes are matched by "
-            "name, in any order. Rename the classes of the data, leave classes out with --drop-class, or use data with "
-            "the model's classes."
+            "name, in any order. Rename the classes of the data, pass another column of a table as --label-column, "
+            "leave classes out with --drop-class, or use data with the model's classes."
         )
     return np.array([positions[name] for name in names])
 

@@ -55,6 +55,13 @@ def test_table_that_has_labels_is_suggested(tmp_path, samples):
     with pytest.raises(DataError, match=r"If .*train\.csv has the labels, pass it as the source"):
         load_dataset(tmp_path)
     assert load_dataset(tmp_path / "train.csv").class_names == ("0", "1")
+    (tmp_path / "tables").mkdir()
+    table = (tmp_path / "train.csv").rename(tmp_path / "tables" / "train.csv")
+    with pytest.raises(
+        DataError, match=rf"train\.csv has the labels, pass it as the source and {tmp_path} as --images"
+    ):
+        load_dataset(tmp_path)
+    assert load_dataset(table, images=tmp_path).class_names == ("0", "1")
 
 
 def test_table_of_training_images_is_suggested_before_other_splits(tmp_path, samples):

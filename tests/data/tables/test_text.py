@@ -99,6 +99,14 @@ def test_titles_are_printed_and_rows_are_none(tmp_path, samples, flat):
             load_dataset(table, images=flat)
 
 
+@pytest.mark.parametrize("header", ["", "#id label\n"])
+def test_comments_before_the_rows_are_not_used(tmp_path, samples, flat, header):
+    rows = "".join(f"{name} {label}\n" for name, label in ROWS)
+    (tmp_path / "a.txt").write_text(f"#Image CLASS-ID SPECIES\n#the numbers of the classes: 1:37\n{header}{rows}")
+    with pytest.warns(UserWarning, match="not used: 2 comments before the first row"):
+        check_labels(load_dataset(tmp_path / "a.txt", images=flat), samples)
+
+
 def test_labels_may_contain_a_delimiter_that_the_header_lacks(tmp_path, samples, flat):
     rows = "".join(f"{name},{label}|x\n" for name, label in ROWS)
     (tmp_path / "a.csv").write_text(f"file,label\n{rows}")

@@ -45,7 +45,8 @@ def suggest_source(top: ImageFolder, others: OtherFiles) -> str:
     tables = [table for table in others.tables if table.stem not in stems]  # others are annotations of one image
     table = find_table(tables, images, top.path)
     if table is not None:
-        return f"If {table} has the labels, pass it as the source."
+        is_near = any(image.is_relative_to(table.parent) for image in images)
+        return f"If {table} has the labels, pass it as the source{'' if is_near else f' and {top.path} as --images'}."
     table = find_pixel_table(tables)
     if table is not None:
         return f"If {table} has pixels and labels, pass it as the source."

@@ -91,6 +91,10 @@ def read_table(path: Path) -> Table:
     rows = _split_quoted_lines(rows)
     if not rows:
         raise DataError(f"{path} has 0 columns and no rows; expected a header such as id,label, and rows.")
+    n_comments = _count_comments(rows)
+    if n_comments:
+        warnings.warn(f"{path}: not used: {format_count(n_comments, 'comment')} before the first row.", stacklevel=2)
+        del rows[:n_comments], starts[:n_comments]
     n_titles = _count_titles(rows)
     if n_titles:
         title = " ".join(rows[n_titles - 1]).strip()[:40]
@@ -150,6 +154,15 @@ def _count_titles(rows: list[list[str]]) -> int:
         if n_cells < 2 or not has_one or is_row or has_image_suffix(row[0]):
             return number if number < len(rows) - 1 else 0
     return 0
+
+
+def _count_comments(rows: list[list[str]]) -> int:
+    """Return how many of several first rows that begin with "#" are not the header, which is the last, if it fits."""
+    n_marked = next((number for number, row in enumerate(rows) if not row[0].startswith("#")), 0)
+    if n_marked < 2:
+        return 0
+    (n_cells, _), *_ = Counter(map(len, rows[n_marked:])).most_common(1)
+    return n_marked - int(len(rows[n_marked - 1]) == n_cells)
 
 
 def _strip_formula(cell: str) -> str:
