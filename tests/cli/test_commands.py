@@ -134,8 +134,10 @@ def test_interrupted_training_in_the_default_folder_is_resumed_by_the_printed_co
     assert [each.name for each in (tmp_path / "runs").iterdir()] == ["digits-tiny.checkpoint"]
     assert main([*arguments, "--out", "elsewhere"]) == 0  # uninterrupted
     assert main(arguments) == 0  # another run does not overwrite the checkpoints
-    assert "runs/digits-tiny --resume" in capsys.readouterr().err
+    printed_before = capsys.readouterr().err
+    assert "runs/digits-tiny --resume" in printed_before and "Resumed" not in printed_before
     assert main(printed.split()[1:]) == 0
+    assert "Resumed in epoch 1/2." in capsys.readouterr().err
     folders = (tmp_path / "elsewhere", tmp_path / "runs" / "digits-tiny")
     weights = [(folder / "model" / "model.safetensors").read_bytes() for folder in folders]
     assert weights[0] == weights[1]

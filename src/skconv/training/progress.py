@@ -100,6 +100,10 @@ class TrainingProgress(Callback):
         if self._clock is None:  # after a checkpoint has been loaded
             done = sum(epoch["train_batch_count"] for epoch in net.history[:-1])
             self._clock = _Clock(done + len(net.history[-1, "batches"]))
+            if done + len(net.history[-1, "batches"]) > 1:
+                label = f"{self.part.label}, " if self.part.label else ""
+                line = f"{label}resumed in epoch {len(net.history)}/{net.max_epochs}."
+                print_progress(line.capitalize())
         else:
             self._clock.count()
         state = self._make_state(net)
