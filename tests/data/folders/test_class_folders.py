@@ -167,3 +167,13 @@ def test_inner_folders_are_advised_as_classes_once_and_not_if_named_after_groups
     with pytest.warns(UserWarning) as caught:
         read_class_folders(DataSpec(tmp_path))
     assert sum("innermost folders" in str(each.message) for each in caught) == count
+
+
+@pytest.mark.parametrize(("names", "count"), [(("tabby", "persian"), 1), (("patient1", "patient2"), 0)])
+def test_equal_inner_folders_are_advised_as_classes_unless_named_after_groups(tmp_path, samples, names, count):
+    for label in ("cat", "dog"):
+        samples.class_folders(tmp_path / label, *names)
+    with pytest.warns(UserWarning) as caught:
+        read_class_folders(DataSpec(tmp_path))
+    assert sum("contain the same folders" in str(each.message) and "pass class_level" in str(each.message)
+               for each in caught) == count  # fmt: skip

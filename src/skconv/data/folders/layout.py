@@ -298,6 +298,8 @@ def _note_inner_folders(classes: dict[str, list[ImageFolder]], root: Path, notes
         f"{sum(folder.n_images for folder in class_folders):,} images, such as {nested[0].path}. Their classes are "
         f"the outer folders: {quote_names(classes)}."
     )
+    if all(is_group_folder(each.name) for each in nested):
+        return
     inside = {frozenset(inner.name for folder in folders for inner in folder.folders) for folders in classes.values()}
     if len(inside) == 1 and len(next(iter(inside))) > 1:
         level = len(nested[0].path.relative_to(root).parts)
@@ -305,7 +307,7 @@ def _note_inner_folders(classes: dict[str, list[ImageFolder]], root: Path, notes
             f"All class folders contain the same folders {quote_names(sorted(*inside))}. If these are the classes, "
             f"pass class_level={level} (--class-level {level})."
         )
-    elif not any(folder.images for folder in class_folders) and not all(is_group_folder(each.name) for each in nested):
+    elif not any(folder.images for folder in class_folders):
         advice = "If the innermost folders are the classes, pass class_level=-1 (--class-level -1)."
         if advice not in notes:  # of another split
             notes.append(advice)
