@@ -82,7 +82,7 @@ class PairsOnly(Linear):
 
 class Unflattened(Linear):
     def forward(self, images):
-        return super().forward(images)[:, :, None, None]
+        return super().forward(images)[:, :, None, None].expand(-1, -1, 3, 3)
 
 
 class WithLabels(Linear):
@@ -131,7 +131,7 @@ def create(n_classes, in_chans, width=3):
         (FailsInTraining, "in training mode, failed .*labels"),
         (Squeezed, r"shape \(4,\) for 1 image;.*Pass dimensions to squeeze"),
         (PairsOnly, "failed for a single image .*batches of any size"),
-        (Unflattened, r"\(2, 4, 1, 1\).* return logits\.flatten\(1\)"),
+        (Unflattened, r"\(2, 4, 3, 3\).* return logits\.flatten\(2\)\.mean\(2\)"),
         (WithLabels, "further arguments need a default"),
         (OnCuda, "Use images.device in forward"),
         (lambda: Linear().double(), r"float32 images \(2, 1, 8, 8\).* parameters are torch\.float64: call float\(\)"),
@@ -169,6 +169,17 @@ def test_dropout_in_evaluation_mode_is_reported(images, tmp_path):
         classifier = fit(Dropout, images)
     with pytest.warns(UserWarning, match="Check that the network returns the same logits"):
         classifier.save(tmp_path / "model")
+
+
+class Centred(Linear):
+    def forward(self, images):
+        logits = super().forward(images)
+        return logits - logits.mean(0)
+
+
+def test_logits_that_depend_on_the_batch_are_reported(images):
+    with pytest.warns(UserWarning, match="depend on the other images of the batch"):
+        fit(Centred, images)
 
 
 class LazyNorm(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -64,6 +65,7 @@ class ModuleNetwork(Network):
     # strided 1×1 convolutions of one channel.
     channels_last = False
     is_random = False  # whether it returns other logits for the same images in evaluation mode
+    depends_on_batch = False  # whether the logits of an image depend on the other images in evaluation mode
     returns_fractions = False  # whether all outputs are between 0 and 1, as those of a sigmoid
 
     def __init__(
@@ -122,7 +124,7 @@ def wrap_module(module: nn.Module, *, in_channels: int, image_size: tuple[int, i
         )
     is_distribution = _is_distribution(logits)
     _try_training(module, convert(images), num_classes, returns_probabilities=is_distribution)
-    is_random = _is_random(module, convert(images), num_classes)
+    is_random, depends_on_batch = _compare_calls(module, convert(images), num_classes)
     network = ModuleNetwork(
         module,
         in_channels=in_channels,
@@ -130,7 +132,7 @@ def wrap_module(module: nn.Module, *, in_channels: int, image_size: tuple[int, i
         layout=layout,
         returns_probabilities=is_distribution,
     )
-    network.is_random = is_random
+    network.is_random, network.depends_on_batch = is_random, depends_on_batch
     network.returns_fractions = not is_distribution and _is_bounded(module, convert(images))
     return network
 
@@ -149,6 +151,11 @@ def describe_adaptation(network: ModuleNetwork) -> str:
             "returns other logits if it is called again in evaluation mode, so that its predictions are random; pass "
             "training=self.training to torch.nn.functional.dropout, or use torch.nn.Dropout"
         )
+    if network.depends_on_batch:
+        parts.append(
+            "returns logits of an image that depend on the other images of the batch in evaluation mode, so that its "
+            "predictions do too"
+        )
     return f"The network {get_short_name(network.module)} {', and '.join(parts)}." if parts else ""
 
 
@@ -165,8 +172,8 @@ def describe_wrong_output(output: Any, n: int, num_classes: int) -> str:
     if tuple(output.shape) == (n, num_classes):
         return "" if output.is_floating_point() else f"returned {output.dtype}; {expected}, as floats."
     fix = "Give its last layer one output per class"
-    if output.ndim > 2 and output.numel() == n * num_classes:
-        fix = "Flatten it: return logits.flatten(1)"
+    if output.ndim > 2 and output.shape[:2] == (n, num_classes):
+        fix = "Average the other dimensions: return logits.flatten(2).mean(2)"
     elif n == 1 and output.numel() == num_classes:
         fix = "Pass dimensions to squeeze, which otherwise also removes that of a single image"
     elif output.ndim == 2:
@@ -196,7 +203,8 @@ def _find_layout(module: nn.Module, images: Tensor, num_classes: int) -> tuple[s
         if layout == "images" or not failure[0].startswith("returned"):
             failure = reason, None
     _, channels, height, width = images.shape
-    shape = f"float32 images {tuple(images.shape)}, of {width}×{height} pixels and {format_count(channels, 'channel')}"
+    n_channels = format_count(channels, "channel")
+    shape = f"normalized float32 images {tuple(images.shape)}, of {width}×{height} pixels and {n_channels}"
     raise ParameterError(
         f"The network {get_short_name(module)} {failure[0].rstrip('.')}. It was tried with {shape}."
         f"{converted if failure[1] is not None else ''} {_advise(module, failure[1])}".rstrip()
@@ -244,8 +252,11 @@ def _try_training(module: nn.Module, images: Tensor, num_classes: int, *, return
         raise ParameterError(f"{name} {reason}")
 
 
-def _is_random(module: nn.Module, images: Tensor, num_classes: int) -> bool:
-    """Return whether two calls in evaluation mode differ; raise `ParameterError` if a single image is not accepted."""
+def _compare_calls(module: nn.Module, images: Tensor, num_classes: int) -> tuple[bool, bool]:
+    """Return whether the logits are random, and whether those of an image depend on the other images of the batch.
+
+    Raise `ParameterError` if a single image is not accepted.
+    """
     name = f"The network {get_short_name(module)}"
     copied = copy_module(module)
     with torch.random.fork_rng(devices=[]):
@@ -258,8 +269,9 @@ def _is_random(module: nn.Module, images: Tensor, num_classes: int) -> bool:
     reason = describe_wrong_output(single, 1, num_classes)
     if reason:
         raise ParameterError(f"{name} {reason}")
-    tolerance = _TOLERANCE * float(first.abs().max())
-    return not torch.allclose(first, second, rtol=0, atol=tolerance, equal_nan=True)
+    close = partial(torch.allclose, rtol=0, atol=_TOLERANCE * float(first.abs().max()), equal_nan=True)
+    is_random = not close(first, second)
+    return is_random, not is_random and not close(first[:1], single.float())
 
 
 @torch.no_grad()
