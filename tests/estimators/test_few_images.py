@@ -21,7 +21,7 @@ def make_images(n, n_classes):
         (30, 10, {"validation_fraction": 0.1}, "3 images: too few to calibrate"),
         (60, 3, {"validation_fraction": 0.2, "patience": 3}, r"12 images, 4 of class 0: too few to stop"),
         (60, 3, {"validation_fraction": 0.2, "restore_best": "valid_loss"}, "select weights"),
-        (200, 2, {"validation_fraction": 0.4, "patience": 9}, r"80 images: .*validation_fraction, or an ensemble"),
+        (200, 2, {"validation_fraction": 0.4, "patience": 9}, r"80 images: .*validation_fraction .*, or an ensemble"),
         (150, 2, {"validation_fraction": 0.1}, r"15 images: too few to calibrate.* Use an ensemble"),
         (200, 60, {"validation_fraction": 0.5, "patience": 9}, r"100 images, 1 of class \d+: too few to st"),
     ],
