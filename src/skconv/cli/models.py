@@ -128,7 +128,7 @@ def serve(
     root_path: Annotated[str, typer.Option(help="Prefix of the URLs behind a proxy, for example /models/digits.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Serve a model over HTTP, with a page for photos and drawings.
+    """Serve a model over HTTP, with a web page to try it.
 
     The access log goes to standard error, one JSON object per request. After SIGTERM or Ctrl-C, the server completes
     the accepted requests and stops.

@@ -135,15 +135,21 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     recipe.create_estimator(random_state=seed, device=device)
     _check_weights(recipe, arguments)
     loaded = recipe.data.load(progress=progress)
-    dataset = recipe.data.split(loaded, seed) if split else loaded
+    dataset = _split(loaded, recipe, seed if split else None, folds)
+    if progress:
+        print_progress(describe_data(dataset, recipe))
+    return PreparedRun(recipe, recipe_texts, seed, loaded, dataset, device, progress, command, start, create_candidate)
+
+
+def _split(loaded: Dataset, recipe: Recipe, seed: int | None, folds: int | None) -> Dataset:
+    """Return the data set with a test split, unless `seed` is None, after checks of its groups and folds."""
+    dataset = loaded if seed is None else recipe.data.split(loaded, seed)
     if dataset.groups is not None:
         holds_out = dataset.valid_images is None or loaded.test_images is None or folds is not None
         dataset = note_groups(dataset, holds_out=holds_out, is_random=bool(recipe.data.test_fraction))
     if folds is not None:
         check_folds(dataset, folds)
-    if progress:
-        print_progress(describe_data(dataset, recipe))
-    return PreparedRun(recipe, recipe_texts, seed, loaded, dataset, device, progress, command, start, create_candidate)
+    return dataset
 
 
 def _check_weights(recipe: Recipe, arguments: Mapping[str, Any]) -> None:

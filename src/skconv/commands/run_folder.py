@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from skconv.commands.prepare import PreparedRun
-    from skconv.data.dataset import Dataset
+    from skconv.data.dataset import Dataset, SubmissionForm
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.evaluation.metrics import Scores
 
@@ -179,12 +179,21 @@ def write_run_folder(
             save_figures(unfinished, {"leaderboard": partial(draw_leaderboard, run.trials)})
         _draw_figures(unfinished, estimator, dataset, scored, sample_rows=run.recipe.report.get("sample_rows", 4))
         if dataset.submission is not None:
-            form = dataset.submission
-            names = form.class_labels or dataset.class_names
-            # Predictions of an ensemble take minutes: reuse the scored ones if they are of the same images.
-            known = scored.probabilities if scored.images is form.images else estimator.predict_proba(form.images)
-            write_submission(unfinished / "submission.csv", form, [names[best] for best in known.argmax(axis=1)])
+            _write_submission(unfinished / "submission.csv", dataset.submission, dataset.class_names, estimator, scored)
     return facts
+
+
+def _write_submission(
+    path: Path,
+    form: SubmissionForm,
+    class_names: Sequence[str],
+    estimator: CNNClassifier | KFoldEnsembleClassifier,
+    scored: ScoredImages,
+) -> None:
+    names = form.class_labels or class_names
+    # Predictions of an ensemble take minutes: reuse the scored ones if they are of the same images.
+    known = scored.probabilities if scored.images is form.images else estimator.predict_proba(form.images)
+    write_submission(path, form, [names[best] for best in known.argmax(axis=1)])
 
 
 def _collect_scores(
