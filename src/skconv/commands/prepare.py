@@ -86,7 +86,6 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     ``locals()`` of the command function, including its ``options``. If `split`, a test split is held out from data
     without one; otherwise all images are used for training. Errors and warnings are those of `train`.
     """
-    from skconv.data.splitting import check_folds
     from skconv.estimators.parameters import choose_device
     from skconv.recipes import load_recipe
     from skconv.recipes.editing import plan_run, with_seed
@@ -143,6 +142,8 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
 
 def _split(loaded: Dataset, recipe: Recipe, seed: int | None, folds: int | None) -> Dataset:
     """Return the data set with a test split, unless `seed` is None, after checks of its groups and folds."""
+    from skconv.data.splitting import check_folds
+
     dataset = loaded if seed is None else recipe.data.split(loaded, seed)
     if dataset.groups is not None:
         holds_out = dataset.valid_images is None or loaded.test_images is None or folds is not None
