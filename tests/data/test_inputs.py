@@ -98,6 +98,8 @@ def test_options_of_tables_are_refused_if_all_inputs_are_image_files(tmp_path, s
     folder = samples.class_folders(tmp_path / "in", "a")
     with pytest.raises(ParameterError, match=f"{next(iter(option))}.* tables .*8×8"):
         load([folder], **option)
+    with pytest.raises(SourceNotFoundError, match=r"missing\.csv"):
+        load([tmp_path / "missing.csv"], **option)
     table = samples.csv(tmp_path / "a.csv")
     assert len(load([folder, table], label_column="label")[1]) == 8
 

@@ -22,7 +22,8 @@ from skconv.exceptions import DataError
         ("train_32x32.mat", b"MATLAB 5.0", "loadmat.*numpy.savez"),
         ("train.tfrec", b"", "TFRecordDataset.*numpy.savez"),
         ("a-train.tfrecord-00000-of-00002", b"", "TFRecordDataset.*numpy.savez"),
-        ("data.mdb", b"", "lmdb.*numpy.savez"),
+        ("data.mdb", bytes(16) + b"\xde\xc0\xef\xbe", "lmdb.*numpy.savez"),
+        ("labels.mdb", b"\0\1\0\0Standard Jet DB", "pandas"),  # of Microsoft Access
         ("data_batch_1", pickle.dumps([1], protocol=2), "refused.*numpy.savez"),
         ("metadata.jsonl", b"{}", "as CSV"),
         ("a.mp4", b"", "frames"),

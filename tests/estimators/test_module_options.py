@@ -12,6 +12,7 @@ from torch import nn
 
 from skconv import CNNClassifier, KFoldEnsembleClassifier, OnnxClassifier
 from skconv.exceptions import ModelFileError, ParameterError, UnknownNameError
+from skconv.networks.custom import wrap_module
 from skconv.networks.spec import import_network
 
 from .conftest import weights_of
@@ -149,6 +150,31 @@ def test_outputs_of_a_sigmoid_are_reported(n_classes):
     module = nn.Sequential(nn.Flatten(), nn.Linear(64, n_classes), nn.Sigmoid())
     with pytest.warns(UserWarning, match="between 0 and 1.* remove the sigmoid"):
         CNNClassifier(module, max_epochs=1, random_state=0).fit(images, np.arange(40) % n_classes)
+
+
+class PositiveScale(nn.Module):
+    """The cumulative distribution of one linear layer, whose scale must be positive."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.scale = nn.Linear(64, 4), nn.Parameter(torch.ones(4))
+
+    def forward(self, images):
+        return torch.distributions.Normal(torch.zeros(4), self.scale).cdf(self.layer(images.flatten(1)))
+
+
+def test_module_that_fails_for_other_signs_of_its_parameters_is_accepted():
+    assert not wrap_module(PositiveScale(), in_channels=1, image_size=(8, 8), num_classes=4).returns_fractions
+
+
+class WithoutLayer(nn.Module):
+    def forward(self, images):
+        return self.layer(images)
+
+
+def test_fault_of_the_code_is_no_advice_on_the_size_of_images():
+    with pytest.raises(ParameterError, match=r"no attribute 'layer'.* Correct its forward\.$"):
+        wrap_module(WithoutLayer(), in_channels=1, image_size=(8, 8), num_classes=4)
 
 
 def test_logits_between_0_and_1_by_chance_are_not_reported():

@@ -71,7 +71,7 @@ def load_inputs(
     formats = [each for each in list_formats() if each.read_inputs is not None]
     inputs = [Path(paths)] if isinstance(paths, str | os.PathLike) else list(map(Path, paths))
     readers = [next((each.read_inputs for each in formats if each.accepts(path)), None) for path in inputs]
-    if not any(readers):
+    if not any(readers) and all(path.exists() for path in inputs):  # a missing file is the cause of its own error
         _check_unused(spec, label_column=label_column, image_size=image_size)
     for path, read in zip(inputs, readers, strict=True):
         skipped: list[Path] = []

@@ -219,6 +219,8 @@ def _advise(module: nn.Module, error: Exception | None) -> str:
         return ""
     if isinstance(error, TypeError) and "forward()" in str(error):
         return "Define forward(self, images); further arguments need a default."
+    if isinstance(error, AttributeError | ImportError | NameError):
+        return "Correct its forward."
     if "cuda" in str(error).lower():
         return "Use images.device in forward instead of cuda(); the parameter 'device' selects the device."
     others = {each.dtype for each in module.parameters() if each.is_floating_point()} - {torch.float32}
@@ -280,7 +282,10 @@ def _is_bounded(module: nn.Module, images: Tensor) -> bool:
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):  # the module may draw numbers
         for _ in range(_N_FLIPS):
-            output = read_logits(_run(module, images))
+            try:
+                output = read_logits(_run(module, images))
+            except Exception:  # the code is the user's, and may need positive parameters
+                return False
             if not bool(((output > 0) & (output < 1)).all()):
                 return False
             module = copy_module(module)

@@ -175,6 +175,16 @@ def test_column_of_groups_is_no_label(tmp_path, flat):
     assert dataset.groups.encode(dataset.list_names()).tolist() == [i // 2 for i in range(N)]
 
 
+def test_column_of_groups_without_a_group_of_the_images_is_not_used(tmp_path, flat):
+    rows = [["", name, KINDS[i]] for i, name in enumerate(NAMES)]
+    rows += [["7", f"missing{i}.png", "cat"] for i in range(2)]
+    table = write_rows(tmp_path / "a.csv", rows, ["lesion_id", "image_id", "dx"])
+    with pytest.warns(UserWarning, match="rows without image are left out"):
+        assert load_dataset(table, images=flat, skip_unreadable=True).groups is None
+    with pytest.raises(DataError, match="no image has a group"):
+        load_dataset(table, images=flat, skip_unreadable=True, groups="lesion_id")
+
+
 def test_column_that_may_be_the_label_is_not_taken_as_groups(tmp_path, flat):
     rows = [[name, KINDS[i], f"https://a/{i}"] for i, name in enumerate(NAMES)]
     dataset = load_dataset(write_rows(tmp_path / "a.csv", rows, ["image", "animal", "url"]), images=flat)

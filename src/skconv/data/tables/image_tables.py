@@ -171,8 +171,11 @@ def list_labelled_files(table: Table, index: ImageIndex, spec: DataSpec) -> List
     return Listing(files, labels, [splits[row] for row in rows], groups)
 
 
-def _read_groups(table: Table, column: int, row_files: Mapping[int, Path], *, is_chosen: bool) -> ImageGroups:
-    """Return the groups of the image files of rows; groups that have an image in common are one group."""
+def _read_groups(table: Table, column: int, row_files: Mapping[int, Path], *, is_chosen: bool) -> ImageGroups | None:
+    """Return the groups of the image files of rows; groups that have an image in common are one group.
+
+    Return None if no image is in a group of a column that was not chosen.
+    """
     cells = table.column(column)
     found: dict[str, str] = {}
     joined: dict[str, str] = {}  # the group that contains another one
@@ -188,6 +191,8 @@ def _read_groups(table: Table, column: int, row_files: Mapping[int, Path], *, is
             joined[group] = other
         found[str(file)] = other or group
     found = {name: follow(group) for name, group in found.items()}
+    if not is_chosen and not any(found.values()):  # only rows without a label or an image have groups
+        return None
     article = "" if table.header is None else "the column "
     return collect_groups(found, table.where, f"{article}{table.describe(column)}", is_chosen=is_chosen)
 
