@@ -66,14 +66,21 @@ def newest(folder):
     return max((each.name for each in folder.glob("checkpoint-*")), default="")
 
 
+def wait_for_checkpoint(folder, child):
+    """Wait until there is a new checkpoint, or the child ends."""
+    known = newest(folder)
+    while newest(folder) == known and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        time.sleep(0.001)
+
+
 def disturb(folder, kind, chance):
-    """Restart until training ends, with a signal after each new checkpoint; return the exit codes."""
+    """Restart until training ends, with a signal soon after one to four new checkpoints; return the exit codes."""
     exits = []
     while True:
-        known, child = newest(folder), start(folder, folder.with_suffix(".json"))
-        while newest(folder) == known and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-            time.sleep(0.001)
-        time.sleep(chance.uniform(0, 0.5))
+        child = start(folder, folder.with_suffix(".json"))
+        for _ in range(chance.randint(1, 4)):
+            wait_for_checkpoint(folder, child)
+        time.sleep(chance.uniform(0, 0.02))  # the next step or write may have begun
         os.kill(child, kind)
         exits.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         if exits[-1] in (0, 1):
