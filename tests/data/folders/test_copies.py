@@ -31,7 +31,7 @@ def test_copy_of_class_folders_is_left_out(tmp_path, outer, copy, level):
         put(tmp_path, "test/no", seed=9)
     layout = find_layout(tmp_path)
     assert describe(layout) == {"train": {"no": 2, "yes": 3}} | ({"test": {"no": 2}} if outer == "train" else {})
-    assert f"4 images in '{copy.split('/')[level - 1]}' were left out: they are copies" in "\n".join(layout.notes)
+    assert f"Left out 4 images in '{copy.split('/')[level - 1]}': they are copies" in "\n".join(layout.notes)
 
 
 def test_folder_with_the_same_class_folders_but_other_images_is_an_error(tmp_path):
@@ -50,7 +50,7 @@ def test_copies_of_splits_are_left_out_and_other_folders_are_listed(tmp_path):
         put(tmp_path, folder)
     layout = find_layout(tmp_path)
     assert describe(layout) == {"train": {"no": 2, "yes": 2}, "test": {"no": 2}}
-    assert "4 images in 'train' were left out: they are copies of the images in 'Train'." in layout.notes
+    assert "Left out 4 images in 'train': they are copies of the images in 'Train'." in layout.notes
     for folder in ("train/no", "test/no"):
         put(tmp_path, folder, "a.bmp", seed=1)
     with pytest.raises(DataError, match=r"2 folders for the split 'train'.*'train' --exclude 'test', .*level 2 to use"):

@@ -53,17 +53,17 @@ LAYOUTS = {
     "common prefix, wrapped": (
         ["seg_train/seg_train/cat", "seg_train/seg_train/dog", "seg_test/seg_test/cat", "seg_pred/seg_pred"],
         {"train": AB, "test": {"cat": 2}},
-        ["2 images in 'seg_pred' were left out: they are in no split"],
+        ["Left out 2 images in 'seg_pred': they are in no split"],
     ),
     "unlabelled test": (
         ["train/cat", "train/dog", "test"],
         {"train": AB},
-        ["2 images in 'test' were left out: they are not in class folders"],
+        ["Left out 2 images in 'test': they are not in class folders"],
     ),
     "unlabelled test in a folder": (
         ["train/cat", "train/dog", "test/unknown"],
         {"train": AB},
-        ["'test' were left out"],
+        ["Left out 2 images in 'test'"],
     ),
     "splits inside classes": (
         ["cat/train", "cat/test", "dog/train", "dog/test"],

@@ -91,7 +91,7 @@ def test_table_with_the_labels_of_test_images_is_named(tmp_path, samples):
     for name, rows in {"Meta": range(7, 9), "Test": range(6)}.items():
         lines = [f"{name}/{number}.png,{number % 2},{'ab'[number % 2]}" for number in rows]
         (tmp_path / f"{name}.csv").write_text("\n".join(["path,class,shape", *lines]) + "\n")
-    with pytest.warns(UserWarning, match=r"6 images in 'test' were left out.*Test\.csv has their labels.*evaluate"):
+    with pytest.warns(UserWarning, match=r"Left out 6 images in 'test'.*Test\.csv has their labels.*evaluate"):
         assert load_dataset(tmp_path).test_labels is None
 
 

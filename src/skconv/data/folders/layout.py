@@ -54,7 +54,7 @@ class FolderLayout:
         """Record folders as left out, and add a note with the reason."""
         self.left_out.extend(folders)
         number = format_count(sum(folder.n_images for folder in folders), "image")
-        self.notes.append(f"{number} in {quote_names(folder.name for folder in folders)} were left out: {reason}.")
+        self.notes.append(f"Left out {number} in {quote_names(folder.name for folder in folders)}: {reason}.")
 
 
 def find_layout(
