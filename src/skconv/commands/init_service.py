@@ -12,7 +12,6 @@ from importlib.metadata import distribution
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-import skconv
 from skconv.commands import Result
 from skconv.commands.model_argument import check_model
 from skconv.digits import needs_opencv
@@ -132,7 +131,7 @@ def _write_wheel(folder: Path) -> None:
     """Write this installation of skconv as a wheel, because a package index may not have its version."""
     installed = distribution("skconv")
     name = f"skconv-{installed.version}"
-    package = Path(skconv.__file__).parent
+    package = Path(__file__).parents[1]
     content = {
         path.relative_to(package.parent).as_posix(): path.read_bytes()
         for path in sorted(package.rglob("*"))
