@@ -91,3 +91,9 @@ def test_is_group_column_needs_repeated_values():
     assert not is_group_column("patientId", ["1", "1", "1"])
     assert not is_group_column("patientId", ["", "", "1", "2"])
     assert is_group_column("patientId", ["", "1", "1"])
+
+
+def test_folders_of_recordings_are_numbered_in_each_class():
+    files = [Path("root", label, f"clip{i}", f"{j}.png") for label in "ab" for i in range(4) for j in range(3)]
+    found = find_named_folders(files, [file.parts[1] for file in files], Path("root"), len(files))
+    assert set(found.by_name.values()) == {f"{label}/clip{i}" for label in "ab" for i in range(4)}

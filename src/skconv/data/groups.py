@@ -26,6 +26,8 @@ _GROUP_WORD = (
 )
 _GROUP_HEADER = re.compile(f"{_GROUP_WORD}(id|no|nr|num|number|name|code|key)?")
 _GROUP_FOLDER = re.compile(rf"{_GROUP_WORD}[ _-]*(id|no|nr)?[ _.-]*\d+", re.IGNORECASE)
+# Folders named after a recording are numbered anew in each class or split; those of a patient have one name everywhere.
+_RECORDING = re.compile("slide|track|series|sequence|video|clip|scene|group", re.IGNORECASE)
 _KEY_HEADER = re.compile(".*(id|no|nr|num|number|code|key)")
 # Names that are a date, or a date and a time, are those of single photographs, not of a series.
 _DATE = re.compile(r"\D*(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d([-_. T]+[0-2]\d[-_.h]?[0-5]\d([-_.m]?[0-5]\d)?\d*s?)?")
@@ -95,22 +97,25 @@ def find_named_folders(files: Sequence[Path], labels: Sequence[str], root: Path,
     """Return the groups of images by folders named after a group, such as patient00012, or None.
 
     At least half of the training images, which are the first `n_train` files, are in such folders, which are not those
-    of their class, and a class has images of at least three groups.
+    of their class, and a class has images of at least three groups. Folders of a patient in several classes or splits
+    are one group; those of a recording, such as clip1, are not.
     """
-    parents = {parent: _name_folder(parent, root) for parent in {file.parent for file in files}}
-    keys = [parents[file.parent] for file in files]
+    parents = {parent: _find_group_folder(parent, root) for parent in {file.parent for file in files}}
+    folders = [parents[file.parent] for file in files]
     by_name = {
-        str(file): key for file, key, label in zip(files, keys, labels, strict=True) if key is not None and key != label
+        str(file): folder.as_posix() if _RECORDING.match(folder.name) else folder.name
+        for file, folder, label in zip(files, folders, labels, strict=True)
+        if folder is not None and folder.name != label
     }
     if not has_groups(files[:n_train], labels[:n_train], by_name):
         return None
     return ImageGroups(by_name, f"folders such as '{next(iter(by_name.values()))}'")
 
 
-def _name_folder(folder: Path, root: Path) -> str | None:
+def _find_group_folder(folder: Path, root: Path) -> Path | None:
     """Return the highest folder below `root` in a path that is named after a group, or None."""
-    parts = folder.relative_to(root).parts if folder.is_relative_to(root) else folder.parts
-    return next(filter(is_group_folder, parts), None)
+    path = folder.relative_to(root) if folder.is_relative_to(root) else folder
+    return next((each for each in reversed([path, *path.parents]) if is_group_folder(each.name)), None)
 
 
 def is_group_folder(name: str) -> bool:
