@@ -54,6 +54,11 @@ def _parse_setting(name: str) -> Callable[[str | None], Any]:
     return parse
 
 
+def _declare_setting(name: str, metavar: str, text: str) -> Any:
+    """Return the declaration of an option for a training parameter; `text` is its help."""
+    return Annotated[str | None, typer.Option(metavar=metavar, callback=_parse_setting(name), help=text)]
+
+
 def declare_image_size(explanation: str) -> Any:
     """Return the declaration of --image-size; `explanation` follows the form of its value in --help."""
     text = f"Height and width in pixels, or one number for both, and optionally channels: {explanation}"
@@ -86,32 +91,23 @@ SHARED: dict[str, Any] = {
             "own, which is imported."
         ),
     ],
-    "epochs": Annotated[
-        str | None,
-        typer.Option(
-            metavar="NUMBER",
-            callback=_parse_setting("max_epochs"),
-            help="Passes over the training images, such as 3 or 0.5, or auto, which chooses more for fewer images.",
-        ),
-    ],
+    "epochs": _declare_setting(
+        "max_epochs",
+        "NUMBER",
+        "Passes over the training images, such as 3 or 0.5, or auto, which chooses more for fewer images.",
+    ),
     "batch_size": typer.Option(help="Images per training step."),
     "learning_rate": typer.Option(help="Peak learning rate."),
-    "time_limit": Annotated[
-        str | None,
-        typer.Option(
-            metavar="DURATION",
-            callback=_parse_setting("time_limit"),
-            help="Maximum time of the command, such as 90s, 10m or 1h30m; epochs that do not fit are omitted.",
-        ),
-    ],
-    "threads": Annotated[
-        str | None,
-        typer.Option(
-            metavar="NUMBER",
-            callback=_parse_setting("n_threads"),
-            help="Number of threads, or auto, which uses the processors that other programs leave free.",
-        ),
-    ],
+    "time_limit": _declare_setting(
+        "time_limit",
+        "DURATION",
+        "Maximum time of the command, such as 90s, 10m or 1h30m; epochs that do not fit are omitted.",
+    ),
+    "threads": _declare_setting(
+        "n_threads",
+        "NUMBER",
+        "Number of threads, or auto, which uses the processors that other programs leave free.",
+    ),
     "settings": Annotated[
         list[str] | None,
         typer.Option(

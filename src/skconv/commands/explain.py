@@ -255,12 +255,13 @@ def _draw_neighbours(
 
     _warn_of_ensemble(network, "The features are")
     dataset = load_for_model(classifier, source, data_home=data_home)
-    images, note = convert_images(classifier, dataset, dataset.train_images)
+    sample = _space_evenly(len(dataset.train_images), 2 * _MAX_COMPARED)  # more, because some may have been held out
+    images, note = convert_images(classifier, dataset, dataset.train_images[sample])
     if note:
         warnings.warn(note, stacklevel=4)
     known = _find_trained(classifier, images)
-    compared = known[np.unique(np.linspace(0, len(known) - 1, min(len(known), _MAX_COMPARED)).astype(int))]
-    images = images[compared]
+    known = known[_space_evenly(len(known), _MAX_COMPARED)]
+    compared, images = sample[known], images[known]
     features = collect_features(network, images)
     nearest, distances = find_nearest(features, collect_features(network, image[None])[0], _N_NEIGHBOURS)
     labels = [dataset.class_names[dataset.train_labels[compared[k]]] for k in nearest]
@@ -272,6 +273,11 @@ def _draw_neighbours(
     figure = draw_grid(np.concatenate([image[None], images[nearest]]), captions, title)
     found = zip(compared[nearest].tolist(), labels, distances.tolist(), strict=True)
     return figure, tuple(Neighbour(position, name, distance) for position, name, distance in found)
+
+
+def _space_evenly(n: int, n_max: int) -> np.ndarray:
+    """Return at most `n_max` evenly spaced indices below n."""
+    return np.unique(np.linspace(0, n - 1, min(n, n_max)).astype(int))
 
 
 def _find_trained(classifier: OnnxClassifier, images: np.ndarray) -> np.ndarray:

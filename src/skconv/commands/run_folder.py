@@ -190,6 +190,7 @@ def _write_submission(
     estimator: CNNClassifier | KFoldEnsembleClassifier,
     scored: ScoredImages,
 ) -> None:
+    """Write the submission of a competition with the most probable label of each image."""
     names = form.class_labels or class_names
     # Predictions of an ensemble take minutes: reuse the scored ones if they are of the same images.
     known = scored.probabilities if scored.images is form.images else estimator.predict_proba(form.images)

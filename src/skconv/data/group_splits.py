@@ -45,7 +45,7 @@ def describe_groups(dataset: Dataset, n_groups: int | None) -> str:
         )
     return (
         f"{dataset.name}: the {len(dataset.train_labels):,} training images are in {n_groups:,} groups, by {origin}. "
-        f"Images of a group may resemble each other, so they are trained on together or held out together."
+        "Images of a group may resemble each other, so they are trained on together or held out together."
         f"{_advise(dataset)}"
     )
 

@@ -19,7 +19,7 @@ from skconv.networks.module_creation import get_short_name
 from skconv.text import format_count, format_error
 
 _N_TRIED = 2  # images of the trial batches
-_TOLERANCE = 1e-3  # of the sum of probabilities
+_TOLERANCE = 1e-3  # of the sum of probabilities, and of repeated logits relative to the largest
 _N_FLIPS = 8  # trials with random signs of the parameters; logits are between 0 and 1 in each with p < 2**-16
 _TINY = 1e-30  # replaces probabilities that are 0, so that their logarithm is finite
 

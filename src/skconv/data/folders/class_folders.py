@@ -81,7 +81,7 @@ def _find_groups(
     """Return the groups of images by a table, by folders that are neither classes nor splits, or by the file names."""
     if spec.groups == NO_GROUPS:
         return None
-    found = find_table_groups(tables, files[:n_train], labels[:n_train], spec.path) if tables else None
+    found = find_table_groups(tables, files, labels, spec.path, n_train) if tables else None
     found = found or find_named_folders(files, labels, spec.path, n_train)
     # With a label pattern, the names may contain other attributes than the class.
     if found is not None or spec.label_pattern is not None:

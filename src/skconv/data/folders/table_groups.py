@@ -16,12 +16,13 @@ from skconv.text import format_count
 
 
 def find_table_groups(
-    tables: Sequence[Path], files: Sequence[Path], labels: Sequence[str], root: Path
+    tables: Sequence[Path], files: Sequence[Path], labels: Sequence[str], root: Path, n_train: int
 ) -> ImageGroups | None:
-    """Return the groups of images by the group column of the first table that lists at least half of them, or None.
+    """Return the groups of images by the group column of a table, or None.
 
-    The column is found by its header, such as patient_id. `labels` are the class folders of `files`; a class has images
-    of at least three groups.
+    The table is the first that lists at least half of the training images, which are the first `n_train` files. The
+    column is found by its header, such as patient_id. `labels` are the class folders of `files`; a class has training
+    images of at least three groups.
     """
     index = ImageIndex(root, files)
     for path in sort_tables(tables):
@@ -35,7 +36,7 @@ def find_table_groups(
             continue
         cells, matches = table.column(column), match_rows(table, names, index, range(len(table.rows)))
         by_name = {str(file): cells[row] for row, file in matches.items() if cells[row]}
-        if has_groups(files, labels, by_name):
+        if has_groups(files[:n_train], labels[:n_train], by_name):
             n_others = len(files) - len(by_name)
             others = f" (without {format_count(n_others, 'image')})" if n_others else ""
             return ImageGroups(by_name, f"the column {table.describe(column)} of {path}{others}")
