@@ -43,3 +43,15 @@ def test_groups_of_images_in_class_folders_are_those_of_a_table(tmp_path, sample
 def test_other_columns_are_no_groups(tmp_path, samples, header, make_group):
     write_groups(tmp_path, samples, make_group, header)
     assert load_dataset(tmp_path).groups is None
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_groups_of_a_table_include_test_images(tmp_path, samples):
+    rows = write_groups(tmp_path, samples, lambda number, label: f"p{number // 2}")
+    samples.class_folders(tmp_path / "imgs" / "test", "c0", "c1", n=1)
+    for label in ("c0", "c1"):
+        (file,) = (tmp_path / "imgs" / "test" / label).iterdir()
+        rows.append(f"p0,{label},{file.rename(file.with_name(f'test{label}x.png')).name}")
+    (tmp_path / "list.csv").write_text("\n".join(["subject,classname,img", *rows, ""]))
+    dataset = load_dataset(tmp_path)
+    assert dataset.groups.encode(dataset.list_names())[-2:].tolist() == [0, 0]
